@@ -49,8 +49,8 @@ function checkFormat(files)
   if (error)
     complain('clang-format', 0, error.message);
   else if (status !== 0)
-    for (const line of stderr.split('\n').filter((text) => text.includes('error:')))
-      complain(line.replace(/: error:.*/, ''), 0, 'not laid out by clang-format(./dev format)');
+    for (const file of new Set(stderr.split('\n').filter((text) => text.includes('error:')).map((text) => text.split(':')[0])))
+      complain(file, 0, 'not laid out by clang-format (./dev format)');
 }
 
 function checkIncludes(file, text)
@@ -115,7 +115,7 @@ function checkLock(file, text)
 {
   text.split('\n').forEach((line, index) => {
     if (/"resolved"|registry\./.test(line))
-      complain(file, index + 1, 'a lock file names no download address(omit-lockfile-registry-resolved)');
+      complain(file, index + 1, 'a lock file names no download address (omit-lockfile-registry-resolved)');
   });
 }
 

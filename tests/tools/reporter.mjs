@@ -12,7 +12,7 @@ function describe(error)
   return typeof cause === 'string' ? cause : cause.stack ?? cause.message ?? String(cause);
 }
 
-export default async function * report(source)
+export default async function* report(source)
 {
   for await (const { type, data } of source) {
     if (type === 'test:pass' || type === 'test:fail') {
