@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* VP8's boolean entropy coder (RFC 6386 section 7). A probability is that of a 0, in 256ths, and
+ * never 0 itself. The decoder reads zeros past the end of its input, as every VP8 decoder does; the
+ * encoder grows a GByteArray. No threads. */
+
+#include "relais-bool-coder.h"
+
+#define EVEN 128 /* the probability of a bit of a literal, section 7.3 */
+
+/**
+ * relais_bool_decoder_init:
+ * @self: a decoder
+ * @data: (transfer none): the partition; outlives @self
+ * @size: bytes in @data
+ *
+ * RFC 6386 section 7.3, init_bool_decoder().
+ */
+void
+relais_bool_decoder_init (RelaisBoolDecoder *self, const guint8 *data, gsize size)
+{
+  self->data = data;
+  self->size = size;
+  self->value = 0;
+  self->range = 255;
+  self->shift = 0;
+  for (guint i = 0; i < 2; i++)
+    {
+      self->value <<= 8;
+      if (self->size > 0)
+        {
+          self->value |= *self->data++;
+          self->size--;
+        }
+    }
+}
+
+/**
+ * relais_bool_decoder_read:
+ * @self: a decoder
+ * @probability: of %FALSE, 1 to 255
+ *
+ * B(p) of RFC 6386 section 8: `value` holds two bytes, the upper one is compared with the split of
+ * the range.
+ *
+ * Returns: the next value
+ */
+gboolean
+relais_bool_decoder_read (RelaisBoolDecoder *self, guint8 probability)
+{
+  guint32 split = 1 + (((self->range - 1) * probability) >> 8);
+  gboolean result = self->value >= split << 8;
+
+  if (result)
+    {
+      self->range -= split;
+      self->value -= split << 8;
+    }
+  else
+    {
+      self->range = split;
+    }
+  while (self->range < 128)
+    {
+      self->value <<= 1;
+      self->range <<= 1;
+      if (++self->shift == 8)
+        {
+          self->shift = 0;
+          if (self->size > 0)
+            {
+              self->value |= *self->data++;
+              self->size--;
+            }
+        }
+    }
+  return result;
+}
+
+/**
+ * relais_bool_decoder_read_literal:
+ * @self: a decoder
+ * @bits: how many
+ *
+ * L(n) of RFC 6386 section 8: most significant bit first.
+ *
+ * Returns: the number
+ */
+guint
+relais_bool_decoder_read_literal (RelaisBoolDecoder *self, guint bits)
+{
+  guint value = 0;
+
+  for (; bits > 0; bits--)
+    value = value << 1 | (relais_bool_decoder_read (self, EVEN) ? 1 : 0);
+  return value;
+}
+
+/**
+ * relais_bool_encoder_init:
+ * @self: an encoder
+ * @output: (transfer none): where the partition is appended; outlives @self
+ *
+ * RFC 6386 section 7.3, init_bool_encoder().
+ */
+void
+relais_bool_encoder_init (RelaisBoolEncoder *self, GByteArray *output)
+{
+  self->output = output;
+  self->start = output->len;
+  self->bottom = 0;
+  self->range = 255;
+  self->bits_left = 24;
+}
+
+/* Section 7.3, add_one_to_output(): what was written already is the upper end of one long number.
+ */
+static void
+propagate_carry (RelaisBoolEncoder *self)
+{
+  for (gsize i = self->output->len; i > self->start; i--)
+    {
+      if (++self->output->data[i - 1] != 0)
+        break;
+    }
+}
+
+/**
+ * relais_bool_encoder_write:
+ * @self: an encoder
+ * @probability: of %FALSE, 1 to 255
+ * @value: what to write
+ *
+ * RFC 6386 section 7.3, write_bool().
+ */
+void
+relais_bool_encoder_write (RelaisBoolEncoder *self, guint8 probability, gboolean value)
+{
+  guint32 split = 1 + (((self->range - 1) * probability) >> 8);
+
+  if (value)
+    {
+      self->bottom += split;
+      self->range -= split;
+    }
+  else
+    {
+      self->range = split;
+    }
+  while (self->range < 128)
+    {
+      self->range <<= 1;
+      if (self->bottom & (1u << 31))
+        propagate_carry (self);
+      self->bottom <<= 1;
+      if (--self->bits_left == 0)
+        {
+          guint8 byte = (guint8) (self->bottom >> 24);
+
+          g_byte_array_append (self->output, &byte, 1);
+          self->bottom &= (1u << 24) - 1;
+          self->bits_left = 8;
+        }
+    }
+}
+
+/**
+ * relais_bool_encoder_write_literal:
+ * @self: an encoder
+ * @bits: how many
+ * @value: the number
+ *
+ * L(n) of RFC 6386 section 8.
+ */
+void
+relais_bool_encoder_write_literal (RelaisBoolEncoder *self, guint bits, guint value)
+{
+  for (; bits > 0; bits--)
+    relais_bool_encoder_write (self, EVEN, (value >> (bits - 1) & 1) != 0);
+}
+
+/**
+ * relais_bool_encoder_finish:
+ * @self: an encoder, not to be written to any more
+ *
+ * Pushes out what is pending: each even bit shifts the number by one place, and it has 32.
+ */
+void
+relais_bool_encoder_finish (RelaisBoolEncoder *self)
+{
+  relais_bool_encoder_write_literal (self, 32, 0);
+}
