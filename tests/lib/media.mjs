@@ -60,7 +60,7 @@ export async function probe(file) {
 /** Decodes everything: what ffmpeg says at level warning, and for each stream the decoded frames' times and hashes. */
 export async function decode(file) {
   const { code, stdout, stderr } = await tool('ffmpeg', ['-v', 'warning', '-xerror', '-nostdin', '-i', file, '-map', '0',
-    '-fps_mode', 'passthrough', '-enc_time_base', '1:1000', '-f', 'framehash', '-hash', 'md5', 'pipe:1']);
+    '-fps_mode', 'passthrough', '-autoscale', '0', '-enc_time_base', '1:1000', '-f', 'framehash', '-hash', 'md5', 'pipe:1']);
   const frames = {}, types = {};
   for (const line of stdout.split('\n')) {
     const type = /^#media_type (\d+): (\w+)/.exec(line);
@@ -192,7 +192,7 @@ export function source(capture) {
   if (!sources.has(capture.data))
     sources.set(capture.data, (async () => {
       mkdirSync(OUT, { recursive: true });
-      const name = path.join(OUT, `source-${capture.name}-${createHash('sha256').update(capture.data).digest('hex').slice(0, 8)}`);
+      const name = path.join(OUT, `source-${capture.name.replace(/[^\w.-]+/g, '_')}-${createHash('sha256').update(capture.data).digest('hex').slice(0, 8)}`);
       writeFileSync(name, capture.data);
       const [probed, decoded] = await Promise.all([probe(name), decode(name)]);
       rmSync(name, { force: true });

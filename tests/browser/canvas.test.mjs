@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Recordings of a canvas whose size changes in the middle, made here by both browsers, go through the server as captures do.
+
+import assert from 'node:assert/strict';
+
+import { browserOf } from '../lib/browser.mjs';
+import { compareWithSource, judge } from '../lib/media.mjs';
+import { publish } from '../lib/publisher.mjs';
+import { recordCanvas } from '../lib/recording.mjs';
+import { startServer } from '../lib/server.mjs';
+import { shared, test } from '../lib/test.mjs';
+import { watch } from '../lib/viewer.mjs';
+
+const server = shared(() => startServer({ set: { 'republish-grace-ms': 100 } }), (one) => one.stop());
+const browsers = { chromium: browserOf('chromium'), firefox: browserOf('firefox') };
+
+const FILLED = { extra: { video: Infinity }, shift: 400 };
+const RECORDINGS = [
+  { browser: 'chromium', mime: 'video/webm;codecs=vp8,opus' },
+  { browser: 'chromium', mime: 'video/webm;codecs=vp8', audio: false },
+  { browser: 'chromium', mime: 'video/webm;codecs=vp8,opus', alpha: true },
+  { browser: 'chromium', mime: 'video/webm;codecs=vp9,opus' },
+  { browser: 'chromium', mime: 'video/webm;codecs=vp9,opus', alpha: true },
+  { browser: 'chromium', mime: 'video/webm;codecs=av1,opus' },
+  { browser: 'chromium', mime: 'video/x-matroska;codecs=avc1,opus', compare: { frames: true } },
+  { browser: 'chromium', mime: 'video/webm;codecs=vp8,opus', still: true, compare: FILLED },
+  { browser: 'firefox', mime: 'video/webm;codecs=vp8,opus' },
+  { browser: 'firefox', mime: 'video/webm;codecs=vp8', audio: false },
+  { browser: 'firefox', mime: 'video/webm;codecs=vp8,opus', alpha: true },
+  { browser: 'firefox', mime: 'video/webm;codecs=vp8,opus', still: true, compare: FILLED },
+];
+
+for (const { browser, compare, ...want } of RECORDINGS) {
+  const name = [browser, want.mime.replace(/^.*codecs=/, ''), want.alpha && 'alpha', want.still && 'still'].filter(Boolean).join(' ');
+
+  test(`a canvas of ${name}, with a size change`, async (t) => {
+    const id = name.replace(/[^\w]+/g, '-');
+    const capture = await recordCanvas(await browsers[browser](), want);
+    const original = await judge(capture.data, `${name}, as recorded`);
+    const viewers = [await watch(await server(), id)];
+    const publisher = await publish(await server(), id);
+    // In 60 pieces, each of which reaches the first viewer's side in order: joins fall before and after the change of size.
+    const pieces = capture.cut(() => Math.ceil(capture.data.length / 60));
+    await publisher.replay(pieces, { each: async (index) => {
+      if (index % 12 === 6)
+        viewers.push(await watch(await server(), id));
+    } });
+    await publisher.end();
+    const starts = [];
+    for (const [index, viewer] of viewers.entries()) {
+      await viewer.message('interrupted');
+      const what = `viewer ${index} of ${name}`;
+      const { startsAt } = await compareWithSource(await judge(viewer.file(viewer.epochs.length), what), capture, what, compare);
+      if (viewer.epochs.length === 1)
+        starts.push(startsAt);
+      viewer.cut();
+    }
+    assert.equal(publisher.messages.find((one) => one.type === 'error'), undefined);
+    const { video } = original.probe.streams;
+    t.diagnostic(`${name}: ${video.packets.length} pictures, ${video.packets.filter((one) => one.key).length} keyframes; viewers start at ${starts}`);
+  });
+}

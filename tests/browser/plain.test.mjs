@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A page of someone else's that knows nothing of the protocol: it ignores every text message and appends every binary one.
+
+import { BROWSERS, browserOf, open, servePages } from '../lib/browser.mjs';
+import { loadCapture } from '../lib/captures.mjs';
+import { playsOn, started } from '../lib/pages.mjs';
+import { publish } from '../lib/publisher.mjs';
+import { startServer } from '../lib/server.mjs';
+import { shared, test } from '../lib/test.mjs';
+
+const PAGE = `<!doctype html><meta charset="utf-8"><title>plain</title><video autoplay muted></video><script>
+const [address, mime] = JSON.parse(decodeURIComponent(location.hash.slice(1)));
+const video = document.querySelector('video');
+const source = new MediaSource();
+video.src = URL.createObjectURL(source);
+source.onsourceopen = () => {
+  const buffer = source.addSourceBuffer(mime);
+  const queue = [];
+  const next = () => {
+    // Live media does not begin at zero for who comes late.
+    if (video.buffered.length > 0 && video.currentTime < video.buffered.start(0))
+      video.currentTime = video.buffered.start(0);
+    if (queue.length > 0 && !buffer.updating)
+      buffer.appendBuffer(queue.shift());
+  };
+  buffer.onupdateend = next;
+  buffer.onerror = () => console.error('append failed');
+  const socket = new WebSocket(address);
+  socket.binaryType = 'arraybuffer';
+  socket.onmessage = ({ data }) => {
+    if (typeof data === 'string')
+      return;
+    queue.push(data);
+    next();
+  };
+};
+</script>`;
+
+const server = shared(() => startServer(), (one) => one.stop());
+const www = shared(() => servePages({ '/': PAGE }), (one) => one.close());
+const browsers = Object.fromEntries(BROWSERS.map((name) => [name, browserOf(name)]));
+
+async function plainPage(name, id, mime) {
+  const hash = encodeURIComponent(JSON.stringify([(await server()).ws(`/live/${id}`), mime]));
+  return open(await browsers[name](), (await www()).url(`/#${hash}`), `plain ${id} in ${name}`);
+}
+
+const CAPTURES = {
+  'chrome-vp8-opus.webm': 'video/webm; codecs="vp8,opus"',
+  'chrome-vp9-opus.webm': 'video/webm; codecs="vp9,opus"',
+  'chrome-vp8.webm': 'video/webm; codecs="vp8"',
+  'chrome-opus.webm': 'audio/webm; codecs="opus"',
+  'firefox-vp8-opus.webm': 'video/webm; codecs="vp8,opus"',
+  'chrome-vp8-videostop.webm': 'video/webm; codecs="vp8,opus"',
+};
+
+for (const name of BROWSERS) {
+  for (const [file, mime] of Object.entries(CAPTURES)) {
+    test(`${file} plays in a plain page in ${name}, from before and from the middle`, async (t) => {
+      const capture = loadCapture(file);
+      const id = `${name}-${file}`;
+      const early = await plainPage(name, id, mime);
+      const publisher = await publish(await server(), id);
+      let late;
+      // At its own timing for the first part, so that pages play while it comes; the late page opens meanwhile.
+      const replay = publisher.replay(capture, { pace: 'own', each: (index) => {
+        if (index === Math.floor(capture.chunks.length / 4))
+          late = plainPage(name, id, mime);
+      } });
+      const frames = !file.includes('opus.webm') || file.includes('vp');
+      const seen = await playsOn(early, { seconds: 2.5, frames: frames && !file.includes('videostop') });
+      await started(await late);
+      await replay;
+      t.diagnostic(`${file} in ${name}: ${seen.frames} frames, readyState at least ${seen.low}`);
+      // Everything that was published is buffered, in one piece, in both pages.
+      for (const page of [early, await late]) {
+        await page.wait((end) => {
+          const { buffered } = document.querySelector('video');
+          return buffered.length === 1 && buffered.end(0) > end;
+        }, `one range that ends after ${capture.duration - 700} ms`, (capture.duration - 700) / 1000);
+        page.clean();
+        await page.close();
+      }
+      await publisher.end();
+    });
+  }
+
+  test(`a plain page in ${name} plays on over three recordings in one continuous range`, async () => {
+    const capture = loadCapture('chrome-vp8-opus.webm');
+    const id = `${name}-three`;
+    const page = await plainPage(name, id, 'video/webm; codecs="vp8,opus"');
+    for (let round = 0; round < 3; round++) {
+      const publisher = await publish(await server(), id);
+      await publisher.replay(capture, { to: 50 });
+      await publisher.end();
+    }
+    await page.wait((end) => {
+      const { buffered } = document.querySelector('video');
+      return buffered.length === 1 && buffered.end(0) > end;
+    }, 'one range of three recordings', 3 * (capture.chunks[49].at - 700) / 1000);
+    await playsOn(page, { seconds: 2 });
+    page.clean();
+    await page.close();
+  });
+}
