@@ -9,10 +9,10 @@
  * of the chunk.
  *
  * An element header (ID and size, up to 12 bytes) that a chunk's end cuts in two is held back and
- * joined to the next chunk. So whoever takes the spans sees element headers that are whole and that
- * were found valid, and damage between elements never reaches him. Held back in the same way is
- * what may turn out to be an EBML header (up to 1 KiB) and, in a search, what may turn out to be a
- * Cluster (up to 256 bytes).
+ * joined to the next chunk. So the reader of the spans sees element headers that are whole and that
+ * were found valid; what stands between them after damage does not reach it. Held back in the same
+ * way is what may turn out to be an EBML header (up to 1 KiB) and, in a search, what may turn out
+ * to be a Cluster (up to 268 bytes).
  *
  * Memory: at most max_header_bytes for the header of the current recording, and 2.5 KiB held back.
  * While a chunk is fed that follows held bytes, a copy of that chunk.
@@ -28,38 +28,11 @@
 
 #include "base/relais-ebml-scanner.h"
 
-#include <string.h>
-
+#include "base/relais-ebml.h"
 #include "base/relais-error.h"
 
-#define ID_EBML          0x1A45DFA3
-#define ID_EBML_DOC_TYPE 0x4282
-#define ID_SEGMENT       0x18538067
-#define ID_TRACKS        0x1654AE6B
-#define ID_CLUSTER       0x1F43B675
-#define ID_TIMESTAMP     0xE7
-#define ID_SIMPLE_BLOCK  0xA3
-#define ID_BLOCK_GROUP   0xA0
-#define ID_VOID          0xEC
-#define ID_CRC32         0xBF
-
-#define SIZE_UNKNOWN G_MAXUINT64
-
-/* EBML headers of browsers and ffmpeg are 31 to 40 bytes long. */
-#define MAX_EBML_HEADER 1024
-/* How far into a Cluster its Timestamp is looked for before a search believes in it. */
-#define MAX_CLUSTER_PROBE 256
-#define MAX_ELEMENT_BYTES (G_GUINT64_CONSTANT (64) << 20)
-#define MAX_SEARCH_BYTES  (G_GUINT64_CONSTANT (8) << 20)
-/* Enough of a stream's first bytes to tell its container. */
-#define MAX_SNIFF 8
-
-typedef enum
-{
-  VERDICT_NO,
-  VERDICT_YES,
-  VERDICT_MORE, /* so far so good, but the bytes end */
-} Verdict;
+/* About half a minute of a stream of 2.5 Mb/s: who lost that much has another problem. */
+#define MAX_SEARCH_BYTES (G_GUINT64_CONSTANT (8) << 20)
 
 typedef enum
 {
@@ -69,20 +42,6 @@ typedef enum
   STATE_SEARCH,  /* after damage */
 } State;
 
-typedef enum
-{
-  LEVEL_ROOT,
-  LEVEL_SEGMENT,
-  LEVEL_CLUSTER,
-} Level;
-
-typedef struct
-{
-  guint32 id;
-  guint64 size; /* SIZE_UNKNOWN, or of the payload in bytes */
-  gsize length; /* of the ID and the size, in bytes */
-} Element;
-
 struct _RelaisEbmlScanner
 {
   gsize max_header_bytes;
@@ -91,25 +50,24 @@ struct _RelaisEbmlScanner
 
   GByteArray *held;  /* not handed on yet */
   gssize restart_at; /* where in held a chunk began that may be a new recording; -1: nowhere */
-  guint64 offset;    /* of the first byte of held, or of the next chunk, from the connection's first
-                        byte */
+  guint64 offset;    /* of the first of them, or of the next chunk, within the connection */
 
-  Level level;
-  guint64 end[LEVEL_CLUSTER + 1]; /* offsets at which the open parents end; SIZE_UNKNOWN */
-  gboolean cluster_unknown; /* the open Cluster is of unknown size: a level 1 element ends it */
+  RelaisEbmlLevel level;
+  guint64 end[RELAIS_EBML_N_LEVELS]; /* where the open parents end, or RELAIS_EBML_SIZE_UNKNOWN */
+  gboolean cluster_unknown;          /* the open Cluster ends with the next level 1 element */
   gboolean segment_seen;
   gboolean tracks_seen;
-  guint64 payload_left;
+  guint64 payload_left; /* of the element that is stepped over, in bytes */
 
   guint64 header_offset; /* where the bytes without a Cluster began */
   GByteArray *growing;   /* the header, until it is complete */
   GBytes *header;        /* afterwards */
 
-  const char *damage;
-  char *damage_found;
-  guint64 damage_offset;
-  guint64 searched;
-  guint64 skipped;
+  const char *damage;    /* the last: what, */
+  char *damage_found;    /* the bytes there, */
+  guint64 damage_offset; /* and where */
+  guint64 searched;      /* bytes since then */
+  guint64 skipped;       /* bytes, in all searches */
 };
 
 /* One feed. The span that is open runs from start; what is before start has been handed on or
@@ -125,214 +83,7 @@ typedef struct
   gpointer user_data;
 } Feed;
 
-static const struct
-{
-  guint32 id;
-  Level level;
-  guint64 max_size;
-} known_elements[] = {
-  /* RFC 9559 section 5.1; the children of BlockGroup and of the level 1 elements are not looked at.
-   */
-  { ID_SIMPLE_BLOCK, LEVEL_CLUSTER, MAX_ELEMENT_BYTES },
-  { ID_BLOCK_GROUP, LEVEL_CLUSTER, MAX_ELEMENT_BYTES },
-  { ID_TIMESTAMP, LEVEL_CLUSTER, 8 },
-  { 0xA7, LEVEL_CLUSTER, 8 },                 /* Position */
-  { 0xAB, LEVEL_CLUSTER, 8 },                 /* PrevSize */
-  { 0x5854, LEVEL_CLUSTER, 4096 },            /* SilentTracks */
-  { 0xAF, LEVEL_CLUSTER, MAX_ELEMENT_BYTES }, /* EncryptedBlock */
-  { ID_CLUSTER, LEVEL_SEGMENT, SIZE_UNKNOWN },
-  { 0x114D9B74, LEVEL_SEGMENT, MAX_ELEMENT_BYTES }, /* SeekHead */
-  { 0x1549A966, LEVEL_SEGMENT, MAX_ELEMENT_BYTES }, /* Info */
-  { ID_TRACKS, LEVEL_SEGMENT, MAX_ELEMENT_BYTES },
-  { 0x1C53BB6B, LEVEL_SEGMENT, MAX_ELEMENT_BYTES }, /* Cues */
-  { 0x1254C367, LEVEL_SEGMENT, MAX_ELEMENT_BYTES }, /* Tags */
-  { 0x1043A770, LEVEL_SEGMENT, MAX_ELEMENT_BYTES }, /* Chapters */
-  { 0x1941A469, LEVEL_SEGMENT, MAX_ELEMENT_BYTES }, /* Attachments */
-  { ID_SEGMENT, LEVEL_ROOT, SIZE_UNKNOWN },
-};
-
-static gboolean
-element_is_known (guint32 id, Level level, guint64 *max_size)
-{
-  /* The global elements of RFC 8794 section 11.3; a CRC-32 has a parent. */
-  if (id == ID_VOID || (id == ID_CRC32 && level != LEVEL_ROOT))
-    {
-      *max_size = id == ID_VOID ? MAX_ELEMENT_BYTES : 4;
-      return TRUE;
-    }
-
-  for (gsize i = 0; i < G_N_ELEMENTS (known_elements); i++)
-    {
-      if (known_elements[i].id == id && known_elements[i].level == level)
-        {
-          *max_size = known_elements[i].max_size;
-          return TRUE;
-        }
-    }
-  return FALSE;
-}
-
-/* RFC 8794 section 4.1: the number of leading zero bits tells the length; 0 for none. */
-static gsize
-vint_length (guint8 first)
-{
-  return first == 0 ? 0 : 9 - g_bit_storage (first);
-}
-
-/* RFC 8794 sections 5 and 6. */
-static Verdict
-element_parse (const guint8 *data, gsize len, Element *element)
-{
-  gsize id_length, size_length;
-  guint64 mask;
-
-  if (len == 0)
-    return VERDICT_MORE;
-  id_length = vint_length (data[0]);
-  if (id_length == 0 || id_length > 4)
-    return VERDICT_NO;
-  if (len < id_length + 1)
-    return VERDICT_MORE;
-  size_length = vint_length (data[id_length]);
-  if (size_length == 0)
-    return VERDICT_NO;
-  if (len < id_length + size_length)
-    return VERDICT_MORE;
-
-  element->id = 0;
-  for (gsize i = 0; i < id_length; i++)
-    element->id = element->id << 8 | data[i];
-  element->size = 0;
-  for (gsize i = 0; i < size_length; i++)
-    element->size = element->size << 8 | data[id_length + i];
-  mask = (G_GUINT64_CONSTANT (1) << (7 * size_length)) - 1;
-  element->size &= mask;
-  if (element->size == mask)
-    element->size = SIZE_UNKNOWN;
-  element->length = id_length + size_length;
-  return VERDICT_YES;
-}
-
-/* Whether the bytes begin with the big-endian @id; of an ID of four bytes. */
-static Verdict
-match_id (const guint8 *data, gsize len, guint32 id)
-{
-  guint8 bytes[4] = { id >> 24, id >> 16 & 0xFF, id >> 8 & 0xFF, id & 0xFF };
-
-  if (memcmp (data, bytes, MIN (len, sizeof bytes)) != 0)
-    return VERDICT_NO;
-  return len < sizeof bytes ? VERDICT_MORE : VERDICT_YES;
-}
-
-/* RFC 8794 section 8.1 and 11.2: a whole EBML header, its length in @length; @reason for a no. */
-static Verdict
-probe_ebml_header (const guint8 *data, gsize len, gsize *length, const char **reason)
-{
-  static const guint16 children[] = { 0x4286, 0x42F7, 0x42F2, 0x42F3,  ID_EBML_DOC_TYPE,
-                                      0x4287, 0x4285, 0x4281, ID_VOID, ID_CRC32 };
-  Element header, child;
-  gboolean doc_type_seen = FALSE;
-  Verdict verdict;
-
-  *reason = "no EBML header";
-  verdict = match_id (data, len, ID_EBML);
-  if (verdict != VERDICT_YES)
-    return verdict;
-
-  *reason = "damaged EBML header";
-  verdict = element_parse (data, len, &header);
-  if (verdict != VERDICT_YES)
-    return verdict;
-  if (header.size > MAX_EBML_HEADER - header.length)
-    return VERDICT_NO;
-  *length = header.length + header.size;
-
-  for (gsize at = header.length; at < *length; at += child.length + child.size)
-    {
-      gboolean known = FALSE;
-
-      verdict = element_parse (data + at, MIN (len, *length) - at, &child);
-      if (verdict == VERDICT_MORE && len < *length)
-        return VERDICT_MORE;
-      if (verdict != VERDICT_YES || child.size > *length - at - child.length)
-        return VERDICT_NO;
-      for (gsize i = 0; i < G_N_ELEMENTS (children); i++)
-        known = known || children[i] == child.id;
-      if (!known)
-        return VERDICT_NO;
-      if (child.id == ID_EBML_DOC_TYPE)
-        {
-          const guint8 *text = data + at + child.length;
-          gsize text_len = child.size;
-
-          if (at + child.length + child.size > len)
-            return VERDICT_MORE;
-          /* RFC 8794 section 7.4: a string may be padded with zeros. */
-          while (text_len > 0 && text[text_len - 1] == 0)
-            text_len--;
-          if (!(text_len == 4 && memcmp (text, "webm", 4) == 0)
-              && !(text_len == 8 && memcmp (text, "matroska", 8) == 0))
-            {
-              *reason = "an EBML header whose DocType is neither webm nor matroska";
-              return VERDICT_NO;
-            }
-          doc_type_seen = TRUE;
-        }
-      if (at + child.length + child.size > len)
-        return VERDICT_MORE;
-    }
-
-  *reason = "an EBML header without DocType";
-  return doc_type_seen ? VERDICT_YES : VERDICT_NO;
-}
-
-/* A Cluster, for a search: its ID, a valid size, and its Timestamp, before which only a CRC-32 and
- * Void may stand. */
-static Verdict
-probe_cluster (const guint8 *data, gsize len)
-{
-  gboolean cut = len < MAX_CLUSTER_PROBE;
-  Element cluster, child;
-  Verdict verdict;
-  guint64 room;
-
-  verdict = match_id (data, len, ID_CLUSTER);
-  if (verdict != VERDICT_YES)
-    return verdict;
-  verdict = element_parse (data, len, &cluster);
-  if (verdict != VERDICT_YES)
-    return verdict;
-
-  room = cluster.size;
-  for (gsize at = cluster.length; at < MAX_CLUSTER_PROBE; at += child.length + child.size)
-    {
-      if (at >= len)
-        return VERDICT_MORE;
-      verdict = element_parse (data + at, len - at, &child);
-      if (verdict != VERDICT_YES)
-        return cut ? verdict : VERDICT_NO;
-      if (child.size >= MAX_CLUSTER_PROBE || child.length + child.size > room)
-        return VERDICT_NO;
-      if (child.id == ID_TIMESTAMP)
-        return child.size <= 8 ? VERDICT_YES : VERDICT_NO;
-      if (child.id != ID_VOID && (child.id != ID_CRC32 || child.size != 4))
-        return VERDICT_NO;
-      if (room != SIZE_UNKNOWN)
-        room -= child.length + child.size;
-    }
-  return VERDICT_NO;
-}
-
-static char *
-dump (const guint8 *data, gsize len)
-{
-  GString *text = g_string_new (NULL);
-
-  for (gsize i = 0; i < MIN (len, MAX_SNIFF); i++)
-    g_string_append_printf (text, "%s%02x", i > 0 ? " " : "", data[i]);
-  return g_string_free (text, FALSE);
-}
-
+/* Hands on the open span, up to @to, where the next one begins. */
 static void
 feed_span (Feed *feed, gsize to)
 {
@@ -356,6 +107,7 @@ grow_header (RelaisEbmlScanner *self, Feed *feed, gsize to)
   feed->header_from = to;
 }
 
+/* At @at stands an EBML header of @length bytes. */
 static void
 begin_recording (RelaisEbmlScanner *self, Feed *feed, gsize at, gsize length)
 {
@@ -372,66 +124,25 @@ begin_recording (RelaisEbmlScanner *self, Feed *feed, gsize at, gsize length)
 
   self->state = STATE_PAYLOAD;
   self->payload_left = length;
-  self->level = LEVEL_ROOT;
+  self->level = RELAIS_EBML_LEVEL_ROOT;
   self->segment_seen = FALSE;
   self->tracks_seen = FALSE;
 }
 
-static gboolean
-fail_at_start (RelaisEbmlScanner *self,
-               const guint8 *data,
-               gsize len,
-               const char *reason,
-               GError **error)
-{
-  g_autofree char *found = dump (data, len);
-
-  if (len >= 4 && memcmp (data, "OggS", 4) == 0)
-    reason = "this is Ogg";
-  else if (len >= 8 && memcmp (data + 4, "ftyp", 4) == 0)
-    reason = "this is MP4 (ftyp)";
-  g_set_error (error, RELAIS_ERROR, RELAIS_ERROR_NOT_MATROSKA,
-               "not WebM or Matroska: %s; it begins with %s", reason, found);
-  return FALSE;
-}
-
-/* The first bytes of the connection. They are waited for as long as they may name a container that
- * the error can tell. */
-static Verdict
+/* The first bytes of the connection. */
+static RelaisEbmlVerdict
 walk_start (RelaisEbmlScanner *self, Feed *feed, const guint8 *data, gsize len, GError **error)
 {
-  static const guint32 middle[] = { ID_CLUSTER, ID_SEGMENT, ID_TRACKS };
   const char *reason;
   gsize length;
-  Verdict verdict;
+  RelaisEbmlVerdict verdict;
 
-  verdict = probe_ebml_header (data, len, &length, &reason);
-  if (verdict == VERDICT_YES)
+  verdict = relais_ebml_probe_header (data, len, &length, &reason);
+  if (verdict == RELAIS_EBML_YES)
     begin_recording (self, feed, 0, length);
-  if (verdict != VERDICT_NO)
-    return verdict;
-
-  for (gsize i = 0; i < G_N_ELEMENTS (middle) && verdict == VERDICT_NO; i++)
-    verdict = match_id (data, len, middle[i]);
-  if (data[0] == ID_SIMPLE_BLOCK || data[0] == ID_BLOCK_GROUP)
-    verdict = VERDICT_YES;
-  if (verdict == VERDICT_YES)
-    {
-      g_autofree char *found = dump (data, len);
-
-      g_set_error (
-          error, RELAIS_ERROR, RELAIS_ERROR_NO_HEADER,
-          "the stream begins in the middle of a recording, without EBML header and Tracks: %s",
-          found);
-      return VERDICT_NO;
-    }
-  if (verdict == VERDICT_MORE || (len < 4 && memcmp (data, "OggS", len) == 0)
-      || (len < 8 && data[0] == 0
-          && memcmp (data + MIN (len, 4), "ftyp", len > 4 ? len - 4 : 0) == 0))
-    return VERDICT_MORE;
-
-  fail_at_start (self, data, len, reason, error);
-  return VERDICT_NO;
+  if (verdict == RELAIS_EBML_NO)
+    verdict = relais_ebml_explain_start (data, len, reason, error);
+  return verdict;
 }
 
 /* Where an element must begin stands something else: an error in a header, the begin of a search
@@ -447,7 +158,7 @@ take_damage (RelaisEbmlScanner *self,
   self->damage = damage;
   self->damage_offset = self->offset + at;
   g_free (self->damage_found);
-  self->damage_found = dump (feed->data + at, len);
+  self->damage_found = relais_ebml_dump (feed->data + at, len);
   if (self->header == NULL)
     {
       g_set_error (error, RELAIS_ERROR, RELAIS_ERROR_CORRUPT,
@@ -464,51 +175,54 @@ take_damage (RelaisEbmlScanner *self,
 /* Enters the element whose header is @element at offset @at. Returns: what is wrong with it, or
  * NULL. */
 static const char *
-enter_element (RelaisEbmlScanner *self, const Element *element, guint64 at)
+enter_element (RelaisEbmlScanner *self, const RelaisEbmlElement *element, guint64 at)
 {
   guint64 max_size, end;
 
-  while (self->level > LEVEL_ROOT && at >= self->end[self->level])
+  while (self->level > RELAIS_EBML_LEVEL_ROOT && at >= self->end[self->level])
     self->level--;
   /* RFC 8794 section 6.2: an element of unknown size ends with the first that cannot be its child.
    */
-  if (self->level == LEVEL_CLUSTER && self->cluster_unknown
-      && !element_is_known (element->id, LEVEL_CLUSTER, &max_size)
-      && element_is_known (element->id, LEVEL_SEGMENT, &max_size))
-    self->level = LEVEL_SEGMENT;
+  if (self->level == RELAIS_EBML_LEVEL_CLUSTER && self->cluster_unknown
+      && !relais_ebml_element_is_known (element->id, RELAIS_EBML_LEVEL_CLUSTER, &max_size)
+      && relais_ebml_element_is_known (element->id, RELAIS_EBML_LEVEL_SEGMENT, &max_size))
+    self->level = RELAIS_EBML_LEVEL_SEGMENT;
 
-  if (!element_is_known (element->id, self->level, &max_size))
+  if (!relais_ebml_element_is_known (element->id, self->level, &max_size))
     return "an element that is not known there";
-  if (element->id == ID_SEGMENT && self->segment_seen)
+  if (element->id == RELAIS_EBML_ID_SEGMENT && self->segment_seen)
     return "a second Segment";
-  if (element->size == SIZE_UNKNOWN && max_size != SIZE_UNKNOWN)
+  if (element->size == RELAIS_EBML_SIZE_UNKNOWN && max_size != RELAIS_EBML_SIZE_UNKNOWN)
     return "an element of unknown size";
-  if (element->size != SIZE_UNKNOWN && element->size > max_size)
+  if (element->size != RELAIS_EBML_SIZE_UNKNOWN && element->size > max_size)
     return "an element of excessive size";
 
-  end = element->size == SIZE_UNKNOWN ? SIZE_UNKNOWN : at + element->length + element->size;
-  if (self->level > LEVEL_ROOT)
+  end = element->size == RELAIS_EBML_SIZE_UNKNOWN ? RELAIS_EBML_SIZE_UNKNOWN
+                                                  : at + element->length + element->size;
+  if (self->level > RELAIS_EBML_LEVEL_ROOT)
     {
       guint64 parent_end = self->end[self->level];
 
-      if (at + element->length > parent_end || (end != SIZE_UNKNOWN && end > parent_end))
+      if (at + element->length > parent_end
+          || (end != RELAIS_EBML_SIZE_UNKNOWN && end > parent_end))
         return "an element larger than its parent";
       end = MIN (end, parent_end);
     }
 
   self->state = STATE_PAYLOAD;
   self->payload_left = element->length;
-  if (element->id == ID_SEGMENT || element->id == ID_CLUSTER)
+  if (element->id == RELAIS_EBML_ID_SEGMENT || element->id == RELAIS_EBML_ID_CLUSTER)
     {
-      self->level = element->id == ID_SEGMENT ? LEVEL_SEGMENT : LEVEL_CLUSTER;
+      self->level = element->id == RELAIS_EBML_ID_SEGMENT ? RELAIS_EBML_LEVEL_SEGMENT
+                                                          : RELAIS_EBML_LEVEL_CLUSTER;
       self->end[self->level] = end;
       self->segment_seen = TRUE;
-      self->cluster_unknown = element->size == SIZE_UNKNOWN;
+      self->cluster_unknown = element->size == RELAIS_EBML_SIZE_UNKNOWN;
     }
   else
     {
       self->payload_left += element->size;
-      self->tracks_seen = self->tracks_seen || element->id == ID_TRACKS;
+      self->tracks_seen = self->tracks_seen || element->id == RELAIS_EBML_ID_TRACKS;
     }
   return NULL;
 }
@@ -528,62 +242,63 @@ complete_header (RelaisEbmlScanner *self, Feed *feed, gsize at, GError **error)
   return TRUE;
 }
 
-/* Walks one element header at @at; VERDICT_NO with @error, or after damage without. */
-static Verdict
+/* Walks one element header at @at; RELAIS_EBML_NO with @error, or after damage without. */
+static RelaisEbmlVerdict
 walk_element (RelaisEbmlScanner *self, Feed *feed, gsize at, gsize to, GError **error)
 {
   const guint8 *data = feed->data + at;
   const char *damage;
-  Element element;
+  RelaisEbmlElement element;
   gsize length;
-  Verdict verdict;
+  RelaisEbmlVerdict verdict;
 
-  /* Whatever parents are open: a recorder that was stopped leaves them so. */
-  verdict = probe_ebml_header (data, to - at, &length, &damage);
-  if (verdict == VERDICT_YES)
+  /* RFC 8794 section 9, but whatever parents are open: a recorder that was stopped leaves them so.
+   */
+  verdict = relais_ebml_probe_header (data, to - at, &length, &damage);
+  if (verdict == RELAIS_EBML_YES)
     begin_recording (self, feed, at, length);
-  if (verdict != VERDICT_NO)
+  if (verdict != RELAIS_EBML_NO)
     return verdict;
 
-  verdict = element_parse (data, to - at, &element);
-  if (verdict == VERDICT_MORE)
+  verdict = relais_ebml_parse_element (data, to - at, &element);
+  if (verdict == RELAIS_EBML_MORE)
     return verdict;
-  damage = verdict == VERDICT_NO ? "no element" : enter_element (self, &element, self->offset + at);
+  damage = verdict == RELAIS_EBML_NO ? "no element"
+                                     : enter_element (self, &element, self->offset + at);
   if (damage != NULL)
     {
       take_damage (self, feed, at, to - at, damage, error);
-      return VERDICT_NO;
+      return RELAIS_EBML_NO;
     }
-  if (self->growing != NULL && element.id == ID_CLUSTER && !complete_header (self, feed, at, error))
-    return VERDICT_NO;
-  return VERDICT_YES;
+  if (self->growing != NULL && element.id == RELAIS_EBML_ID_CLUSTER
+      && !complete_header (self, feed, at, error))
+    return RELAIS_EBML_NO;
+  return RELAIS_EBML_YES;
 }
 
 /* Looks for the place from which the stream can be read again; @at moves to it or to what is to be
  * held. */
-static Verdict
+static RelaisEbmlVerdict
 walk_search (RelaisEbmlScanner *self, Feed *feed, gsize *at, gsize to, GError **error)
 {
   gsize from = *at;
-  Verdict verdict = VERDICT_NO;
+  RelaisEbmlVerdict verdict = RELAIS_EBML_NO;
   gboolean is_cluster = FALSE;
   const char *reason;
   gsize length;
 
-  for (; *at < to && verdict == VERDICT_NO; *at += verdict == VERDICT_NO)
+  while (*at < to)
     {
       const guint8 *data = feed->data + *at;
 
-      if (data[0] == ID_CLUSTER >> 24)
-        {
-          verdict = probe_cluster (data, to - *at);
-          is_cluster = TRUE;
-        }
-      else if (data[0] == ID_EBML >> 24)
-        {
-          verdict = probe_ebml_header (data, to - *at, &length, &reason);
-          is_cluster = FALSE;
-        }
+      is_cluster = data[0] == RELAIS_EBML_ID_CLUSTER >> 24;
+      if (is_cluster)
+        verdict = relais_ebml_probe_cluster (data, to - *at);
+      else if (data[0] == RELAIS_EBML_ID_EBML >> 24)
+        verdict = relais_ebml_probe_header (data, to - *at, &length, &reason);
+      if (verdict != RELAIS_EBML_NO)
+        break;
+      *at += 1;
     }
 
   self->searched += *at - from;
@@ -594,21 +309,22 @@ walk_search (RelaisEbmlScanner *self, Feed *feed, gsize *at, gsize to, GError **
       g_set_error (error, RELAIS_ERROR, RELAIS_ERROR_CORRUPT,
                    "%s at byte %" G_GUINT64_FORMAT ", found %s, and no Cluster after it",
                    self->damage, self->damage_offset, self->damage_found);
-      return VERDICT_NO;
+      return RELAIS_EBML_NO;
     }
-  if (verdict == VERDICT_YES && is_cluster)
+  if (verdict == RELAIS_EBML_YES && is_cluster)
     {
       /* Bytes are missing: where the Segment was to end no longer tells anything. */
       feed->kind = RELAIS_EBML_SPAN_RESYNC;
-      self->level = LEVEL_SEGMENT;
-      self->end[LEVEL_SEGMENT] = SIZE_UNKNOWN;
+      self->level = RELAIS_EBML_LEVEL_SEGMENT;
+      self->end[RELAIS_EBML_LEVEL_SEGMENT] = RELAIS_EBML_SIZE_UNKNOWN;
       self->state = STATE_ELEMENT;
     }
-  else if (verdict == VERDICT_YES)
+  else if (verdict == RELAIS_EBML_YES)
     begin_recording (self, feed, *at, length);
   return verdict;
 }
 
+/* Steps over the rest of an element, as far as it has come. */
 static void
 walk_payload (RelaisEbmlScanner *self, gsize *at, gsize to, GError **error)
 {
@@ -634,9 +350,9 @@ static gssize
 walk (RelaisEbmlScanner *self, Feed *feed, gsize at, gsize to, GError **error)
 {
   GError *failure = NULL;
-  Verdict verdict = VERDICT_YES;
+  RelaisEbmlVerdict verdict = RELAIS_EBML_YES;
 
-  while (at < to && verdict != VERDICT_MORE && failure == NULL)
+  while (at < to && verdict != RELAIS_EBML_MORE && failure == NULL)
     {
       switch (self->state)
         {
@@ -667,7 +383,7 @@ walk (RelaisEbmlScanner *self, Feed *feed, gsize at, gsize to, GError **error)
 /* A chunk that begins with an EBML header begins a recording, even if the last one ended in the
  * middle of an element. Two chunks may have been the first of a recording: this one, which begins
  * at @chunk_at, and one that is held because it was too short to tell. */
-static Verdict
+static RelaisEbmlVerdict
 find_restart (RelaisEbmlScanner *self,
               Feed *feed,
               gsize chunk_at,
@@ -678,31 +394,33 @@ find_restart (RelaisEbmlScanner *self,
   const char *reason;
 
   if (self->state == STATE_START)
-    return VERDICT_NO;
+    return RELAIS_EBML_NO;
   if (self->restart_at >= 0)
     {
-      Verdict verdict;
+      RelaisEbmlVerdict verdict;
 
       *at = self->restart_at;
-      verdict = probe_ebml_header (feed->data + *at, len - *at, length, &reason);
-      if (verdict != VERDICT_NO)
+      verdict = relais_ebml_probe_header (feed->data + *at, len - *at, length, &reason);
+      if (verdict != RELAIS_EBML_NO)
         return verdict;
     }
   *at = chunk_at;
-  return probe_ebml_header (feed->data + *at, len - *at, length, &reason);
+  return relais_ebml_probe_header (feed->data + *at, len - *at, length, &reason);
 }
 
-static gboolean
+/* Takes the @len bytes of the feed; the chunk itself begins at @chunk_at, after what was held. */
+static void
 scan (RelaisEbmlScanner *self, Feed *feed, gsize chunk_at, gsize len, GError **error)
 {
   gsize restart_at = 0, length = 0;
-  Verdict restart;
+  RelaisEbmlVerdict restart;
   gssize stop;
 
   restart = find_restart (self, feed, chunk_at, len, &restart_at, &length);
-  stop = walk (self, feed, 0, restart == VERDICT_NO ? len : restart_at, error);
-  if (stop >= 0 && restart == VERDICT_YES)
+  stop = walk (self, feed, 0, restart == RELAIS_EBML_NO ? len : restart_at, error);
+  if (stop >= 0 && restart == RELAIS_EBML_YES)
     {
+      /* What was held for more bytes: the cut off end of a recording, or damage. */
       if (self->state == STATE_SEARCH)
         {
           self->skipped += restart_at - stop;
@@ -712,17 +430,14 @@ scan (RelaisEbmlScanner *self, Feed *feed, gsize chunk_at, gsize len, GError **e
       stop = walk (self, feed, restart_at, len, error);
     }
   if (stop < 0)
-    return FALSE;
+    return;
 
   grow_header (self, feed, stop);
-  if (self->state == STATE_SEARCH)
-    feed->start = stop;
   feed_span (feed, stop);
   g_byte_array_set_size (self->held, 0);
   g_byte_array_append (self->held, feed->data + stop, len - stop);
-  self->restart_at = restart == VERDICT_MORE ? (gssize) restart_at - stop : -1;
+  self->restart_at = restart == RELAIS_EBML_MORE ? (gssize) restart_at - stop : -1;
   self->offset += stop;
-  return TRUE;
 }
 
 /**
@@ -797,9 +512,10 @@ relais_ebml_scanner_feed (RelaisEbmlScanner *self,
       scan (self, &feed, held, held + len, &self->failure);
     }
 
-  if (self->failure != NULL && error != NULL)
-    *error = g_error_copy (self->failure);
-  return self->failure == NULL;
+  if (self->failure == NULL)
+    return TRUE;
+  g_propagate_error (error, g_error_copy (self->failure));
+  return FALSE;
 }
 
 /**

@@ -9,7 +9,8 @@ G_BEGIN_DECLS
  * RelaisEbmlSpanKind:
  * @RELAIS_EBML_SPAN_DATA: the bytes go on where the last span ended
  * @RELAIS_EBML_SPAN_NEW_RECORDING: the bytes begin with an EBML header: a new recording
- * @RELAIS_EBML_SPAN_RESYNC: bytes before these were damaged and skipped; these begin with a Cluster of the same recording
+ * @RELAIS_EBML_SPAN_RESYNC: bytes before these were damaged and skipped; these begin with a Cluster
+ * of the same recording
  */
 typedef enum
 {
@@ -28,16 +29,16 @@ typedef struct _RelaisEbmlScanner RelaisEbmlScanner;
  */
 typedef void (*RelaisEbmlSpanFunc) (GBytes *span, RelaisEbmlSpanKind kind, gpointer user_data);
 
-RelaisEbmlScanner *relais_ebml_scanner_new         (gsize max_header_bytes);
-void               relais_ebml_scanner_free        (RelaisEbmlScanner *self);
-gboolean           relais_ebml_scanner_feed        (RelaisEbmlScanner *self,
-                                                    GBytes            *chunk,
-                                                    RelaisEbmlSpanFunc func,
-                                                    gpointer           user_data,
-                                                    GError           **error);
-gboolean           relais_ebml_scanner_has_header  (RelaisEbmlScanner *self);
-GBytes            *relais_ebml_scanner_get_header  (RelaisEbmlScanner *self);
-guint64            relais_ebml_scanner_get_skipped (RelaisEbmlScanner *self);
+RelaisEbmlScanner *relais_ebml_scanner_new (gsize max_header_bytes);
+void relais_ebml_scanner_free (RelaisEbmlScanner *self);
+gboolean relais_ebml_scanner_feed (RelaisEbmlScanner *self,
+                                   GBytes *chunk,
+                                   RelaisEbmlSpanFunc func,
+                                   gpointer user_data,
+                                   GError **error);
+gboolean relais_ebml_scanner_has_header (RelaisEbmlScanner *self);
+GBytes *relais_ebml_scanner_get_header (RelaisEbmlScanner *self);
+guint64 relais_ebml_scanner_get_skipped (RelaisEbmlScanner *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisEbmlScanner, relais_ebml_scanner_free)
 

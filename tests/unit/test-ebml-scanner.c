@@ -291,6 +291,39 @@ test_capture_dropped (gconstpointer name)
                   sizes->len - 3);
 }
 
+/* Bytes are missing from any place to any other. */
+static void
+test_capture_cut (gconstpointer name)
+{
+  g_autoptr (GBytes) capture = load_capture (name);
+  gsize len;
+  const guint8 *data = g_bytes_get_data (capture, &len);
+  guint resyncs = 0;
+
+  for (guint round = 0; round < 200; round++)
+    {
+      g_auto (Sink) sink = { 0 };
+      gsize from = g_test_rand_int_range (1000, len / 2);
+      gsize to = from + g_test_rand_int_range (1, len / 4);
+      Mark *mark;
+      gsize rest;
+
+      sink_init (&sink);
+      sink_take (&sink, data, from);
+      sink_take (&sink, data + to, len - to);
+      g_assert_cmpuint (sink.bytes->len + relais_ebml_scanner_get_skipped (sink.scanner), <=,
+                        from + len - to);
+      if (sink_count (&sink, RELAIS_EBML_SPAN_RESYNC) == 0)
+        continue;
+      mark = &g_array_index (sink.marks, Mark, sink.marks->len - 1);
+      rest = sink.bytes->len - mark->at;
+      g_assert_cmpmem (sink.bytes->data + mark->at, rest, data + len - rest, rest);
+      resyncs++;
+    }
+  g_test_message ("%s: %u of 200 cuts end in a resync", (const char *) name, resyncs);
+  g_assert_cmpuint (resyncs, >, 50);
+}
+
 static void
 test_capture_flipped (gconstpointer name)
 {
@@ -659,6 +692,7 @@ main (int argc, char **argv)
     { "whole", test_capture_whole },     { "bytes", test_capture_bytes },
     { "random", test_capture_random },   { "chunks", test_capture_chunks },
     { "dropped", test_capture_dropped }, { "flipped", test_capture_flipped },
+    { "cut", test_capture_cut },
   };
 
   g_test_init (&argc, &argv, NULL);
