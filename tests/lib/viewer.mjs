@@ -9,7 +9,7 @@ import { Watched } from './test.mjs';
 export class Viewer extends Watched {
   /** Every message in order: `{ at, text }` (parsed) or `{ at, data }`; `at` in milliseconds of `performance.now()`. */
   messages = [];
-  /** `{ init, header, units: [{ at, data }], drops }` for each init segment. */
+  /** `{ init, header, units: [{ at, data }], drops: [{ unit, ms }] }` for each init segment; `unit`: the first one after the drop. */
   epochs = [];
   bytes = 0;
 
@@ -60,9 +60,9 @@ export class Viewer extends Watched {
       if (this.epochs.at(-1) && !this.epochs.at(-1).header)
         this.fault ??= `between an init message and its init segment came ${JSON.stringify(text)}`;
       if (text.type === 'init')
-        this.epochs.push({ init: text, header: undefined, units: [], drops: 0 });
+        this.epochs.push({ init: text, header: undefined, units: [], drops: [] });
       else if (text.type === 'drop' && this.epochs.length > 0)
-        this.epochs.at(-1).drops++;
+        this.epochs.at(-1).drops.push({ unit: this.epochs.at(-1).units.length, ms: text.ms });
       this.messages.push({ at, text });
     }
     this.changed();
@@ -106,13 +106,13 @@ export class Viewer extends Watched {
     return this.until(() => this.close, () => `the close of a viewer of ${this.id}`);
   }
 
-  /** Everything of the n-th epoch (from 1) as one file. */
-  file(n = 1) {
+  /** Everything of the n-th epoch (from 1), or its units from `from` up to `to`, as one file. */
+  file(n = 1, from = 0, to = undefined) {
     assert.equal(this.fault, undefined, this.fault);
     const epoch = this.epochs[n - 1];
     assert.ok(epoch?.header, `a viewer of ${this.id} has no epoch ${n}`);
     assert.equal(epoch.header.length, epoch.init.bytes, 'the init message tells the length of the init segment');
-    return Buffer.concat([epoch.header, ...epoch.units.map((one) => one.data)]);
+    return Buffer.concat([epoch.header, ...epoch.units.slice(from, to).map((one) => one.data)]);
   }
 
   /** Leaves with a close frame, or without one. */
