@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The one error domain. Every code has a word that travels to peers in {"type":"error","code":WORD} and a WebSocket close
- * code; both are looked up here so that no caller invents its own. */
+/* The one error domain. Every code has a word that travels to peers in {"type":"error","code":WORD}
+ * and a WebSocket close code; both are looked up here so that no caller invents its own. */
 
 #include "config.h"
 
 #include "base/relais-error.h"
 
-G_DEFINE_QUARK (relais-error-quark, relais_error)
+G_DEFINE_QUARK (relais - error - quark, relais_error)
 
 /* RFC 6455 section 7.4.1, and 1012/1013 from the IANA registry of close codes. */
 static const struct
@@ -35,7 +35,8 @@ static const struct
  * relais_error_get_code:
  * @error: an error of any domain
  *
- * Returns: (transfer none): the word for the `code` field of an error message; "internal" for foreign domains
+ * Returns: (transfer none): the word for the `code` field of an error message; "internal" for
+ * foreign domains
  */
 const char *
 relais_error_get_code (const GError *error)

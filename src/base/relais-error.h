@@ -7,12 +7,15 @@ G_BEGIN_DECLS
 
 /**
  * RelaisError:
- * @RELAIS_ERROR_NOT_MATROSKA: the bytes do not begin with an EBML header of DocType webm or matroska
- * @RELAIS_ERROR_NO_HEADER: a stream that begins in the middle (a Cluster without EBML header and Tracks)
+ * @RELAIS_ERROR_NOT_MATROSKA: the bytes do not begin with an EBML header of DocType webm or
+ * matroska
+ * @RELAIS_ERROR_NO_HEADER: a stream that begins in the middle (a Cluster without EBML header and
+ * Tracks)
  * @RELAIS_ERROR_HEADER_TOO_LARGE: no Cluster within the header's byte limit
  * @RELAIS_ERROR_HEADER_TIMEOUT: no Cluster within the header's time limit
  * @RELAIS_ERROR_CORRUPT: the element structure is damaged beyond resynchronisation
- * @RELAIS_ERROR_UNSUPPORTED_CODEC: a track holds a codec that relais cannot carry; the message names it
+ * @RELAIS_ERROR_UNSUPPORTED_CODEC: a track holds a codec that relais cannot carry; the message
+ * names it
  * @RELAIS_ERROR_TOO_LARGE: a chunk or frame is over its limit
  * @RELAIS_ERROR_BUSY: the stream already has a publisher
  * @RELAIS_ERROR_LIMIT: a configured limit (streams, viewers) is reached
@@ -41,9 +44,9 @@ typedef enum
 } RelaisError;
 
 #define RELAIS_ERROR (relais_error_quark ())
-GQuark      relais_error_quark      (void);
+GQuark relais_error_quark (void);
 
-const char *relais_error_get_code   (const GError *error);
-guint16     relais_error_get_close_code (const GError *error);
+const char *relais_error_get_code (const GError *error);
+guint16 relais_error_get_close_code (const GError *error);
 
 G_END_DECLS

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/relais-error.h"
-#include "egress/relais-websocket-frame.h"
-#include "egress/relais-websocket-reader.h"
+#include "base/relais-websocket-frame.h"
+#include "base/relais-websocket-reader.h"
 
 #define LIMIT      4096
 #define FIN        0x80
@@ -31,8 +31,11 @@ on_text (const char *text, gsize size, gpointer log)
 }
 
 static void
-on_binary (const guint8 *data, gsize size, gpointer log)
+on_binary (GBytes *message, gpointer log)
 {
+  gsize size;
+  const guint8 *data = g_bytes_get_data (message, &size);
+
   note (log, "binary", data, size);
 }
 

@@ -6,7 +6,7 @@
 
 #include "config.h"
 
-#include "egress/relais-websocket-frame.h"
+#include "base/relais-websocket-frame.h"
 
 #include <string.h>
 

@@ -29,7 +29,7 @@ typedef struct
 /**
  * RelaisWebsocketReaderHandlers:
  * @text: a whole text message; @text is valid UTF-8, @size bytes long and followed by a zero byte
- * @binary: a whole binary message
+ * @binary: a whole binary message; a reference may be kept, nothing is copied
  * @ping: a ping: answer with a pong of the same payload
  * @pong: a pong
  * @close: a close frame, with 1005 where it has no code; answer with a close frame; nothing comes
@@ -41,7 +41,7 @@ typedef struct
 typedef struct
 {
   void (*text) (const char *text, gsize size, gpointer user_data);
-  void (*binary) (const guint8 *data, gsize size, gpointer user_data);
+  void (*binary) (GBytes *message, gpointer user_data);
   void (*ping) (const guint8 *data, gsize size, gpointer user_data);
   void (*pong) (const guint8 *data, gsize size, gpointer user_data);
   void (*close) (guint16 code, const char *reason, gpointer user_data);

@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One recording's way through GStreamer:
+ *
+ *   appsrc ! matroskademux ! [h264parse !] livematroskamux ! tee ! appsink
+ *
+ * Everything between appsrc and appsink runs on appsrc's streaming thread: a chunk goes in, its
+ * blocks come out within the same call chain. When appsrc has no more data (`need-data`) the blocks
+ * so far are one unit. A sync point opens a unit of its own.
+ *
+ * Owner: the stream, on the main context. The handlers' open_epoch() and unit() run on the
+ * streaming thread, done() on the main context. relais_pipeline_free() stops the streaming thread
+ * before it returns, so no handler runs after it.
+ *
+ * appsrc's queue has no limit of its own: the publisher watches relais_pipeline_get_queued_bytes().
+ */
+
+#include "config.h"
+
+#include "stream/relais-pipeline.h"
+
+#include <gst/app/app.h>
+
+#include "base/relais-error.h"
+#include "base/relais-log.h"
+#include "relais-live-matroska-mux.h"
+#include "stream/relais-track-info.h"
+
+/* A pipeline whose end does not come out within this time is given up, with what it holds. */
+#define DRAIN_TIMEOUT_MS 5000
+
+struct _RelaisPipeline
+{
+  char *stream_id;
+  RelaisPipelineHandlers handlers;
+  gpointer user_data;
+
+  GstElement *pipeline; /* owned */
+  GstElement *src;      /* owned by the pipeline, as the three below */
+  GstElement *mux;
+  GstElement *tee;
+  GstElement *sink;
+
+  /* Only the streaming thread uses these. */
+  RelaisEpoch *epoch;    /* owned; NULL until the header is complete */
+  GArray *tracks;        /* RelaisTrackInfo in the muxer's order */
+  GPtrArray *blocks;     /* owned GstBuffer: the unit that is being built */
+  gsize blocks_size;     /* in bytes */
+  gboolean blocks_start; /* the first of them is a sync point */
+  gboolean has_video, has_audio;
+  gboolean first_unit;
+
+  /* When the newest chunk was pushed, in µs: written by the main thread, read by the streaming
+   * thread. */
+  gint64 arrived; /* atomic by __atomic builtins */
+
+  GMutex lock;           /* protects `failure`, `is_done` and `done_source` */
+  GError *failure;       /* owned: the first error of any thread */
+  gboolean is_done;      /* the end or an error came out; done() is on its way or was called */
+  GSource *done_source;  /* owned: calls done() on the main context */
+  GSource *drain_source; /* owned, main context: the drain timeout */
+};
+
+/* The end */
+
+static gboolean
+call_done (gpointer data)
+{
+  RelaisPipeline *self = data;
+  g_autoptr (GError) failure = NULL;
+
+  if (self->drain_source != NULL)
+    g_source_destroy (self->drain_source);
+  g_clear_pointer (&self->drain_source, g_source_unref);
+  g_mutex_lock (&self->lock);
+  failure = self->failure != NULL ? g_error_copy (self->failure) : NULL;
+  g_mutex_unlock (&self->lock);
+  self->handlers.done (self, failure, self->user_data);
+  return G_SOURCE_REMOVE;
+}
+
+/* From any thread. Takes @error; %NULL = everything came out. */
+static void
+end_with (RelaisPipeline *self, GError *error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+
+  if (self->is_done)
+    {
+      g_clear_error (&error);
+      return;
+    }
+  self->is_done = TRUE;
+  self->failure = error;
+  self->done_source = g_idle_source_new ();
+  g_source_set_priority (self->done_source, G_PRIORITY_DEFAULT);
+  g_source_set_static_name (self->done_source, "relais-pipeline-done");
+  g_source_set_callback (self->done_source, call_done, self, NULL);
+  g_source_attach (self->done_source, NULL);
+}
+
+/* Units */
+
+/* Makes a unit of the blocks so far. */
+static void
+finish_unit (RelaisPipeline *self)
+{
+  RelaisUnit *unit;
+  guint8 *payload;
+
+  if (self->blocks->len == 0)
+    return;
+  unit = relais_unit_new_media (self->epoch, self->blocks_size, &payload);
+  for (guint i = 0; i < self->blocks->len; i++)
+    payload += gst_buffer_extract (g_ptr_array_index (self->blocks, i), 0, payload, G_MAXSIZE);
+  unit->is_sync_point = self->blocks_start;
+  unit->opens_epoch = self->first_unit;
+  unit->time = GST_BUFFER_PTS (GST_BUFFER (g_ptr_array_index (self->blocks, 0)));
+  unit->arrived = __atomic_load_n (&self->arrived, __ATOMIC_RELAXED);
+
+  self->first_unit = FALSE;
+  self->blocks_size = 0;
+  self->blocks_start = FALSE;
+  g_ptr_array_set_size (self->blocks, 0);
+  self->handlers.unit (self, unit, self->user_data);
+}
+
+/* The muxer's caps hold the header that it wrote, in one or more buffers. */
+static GBytes *
+read_streamheader (GstCaps *caps)
+{
+  const GValue *headers
+      = gst_structure_get_value (gst_caps_get_structure (caps, 0), "streamheader");
+  GByteArray *bytes;
+
+  if (headers == NULL)
+    return NULL;
+  bytes = g_byte_array_new ();
+  for (guint i = 0; i < gst_value_array_get_size (headers); i++)
+    {
+      GstBuffer *buffer = gst_value_get_buffer (gst_value_array_get_value (headers, i));
+      GstMapInfo map;
+
+      if (gst_buffer_map (buffer, &map, GST_MAP_READ))
+        {
+          g_byte_array_append (bytes, map.data, (guint) map.size);
+          gst_buffer_unmap (buffer, &map);
+        }
+    }
+  return g_byte_array_free_to_bytes (bytes);
+}
+
+static gboolean
+open_epoch (RelaisPipeline *self, GstCaps *caps)
+{
+  const char *media_type = gst_structure_get_name (gst_caps_get_structure (caps, 0));
+  g_autoptr (GBytes) init = read_streamheader (caps);
+  g_autofree char *mime = NULL;
+
+  if (init == NULL)
+    return FALSE;
+  /* Only now, behind the parsers, do the caps hold all they ever will (the profile of H.264). */
+  for (guint i = 0; i < self->tracks->len; i++)
+    {
+      RelaisTrackInfo *info = &g_array_index (self->tracks, RelaisTrackInfo, i);
+      g_autoptr (GstPad) pad
+          = gst_element_get_static_pad (self->mux, info->is_video ? "video_0" : "audio_0");
+      g_autoptr (GstCaps) pad_caps = gst_pad_get_current_caps (pad);
+
+      if (pad_caps != NULL)
+        relais_track_info_from_caps (info, pad_caps);
+    }
+  mime = relais_track_info_make_mime (self->tracks, g_str_has_suffix (media_type, "/webm"));
+  self->epoch = self->handlers.open_epoch (self, mime, self->tracks, init, self->user_data);
+  return TRUE;
+}
+
+static GstFlowReturn
+take_sample (GstAppSink *sink, gpointer user_data)
+{
+  RelaisPipeline *self = user_data;
+  g_autoptr (GstSample) sample = gst_app_sink_pull_sample (sink);
+  GstBuffer *buffer;
+
+  if (sample == NULL)
+    return GST_FLOW_EOS;
+  buffer = gst_sample_get_buffer (sample);
+  if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_HEADER))
+    return GST_FLOW_OK;
+  if (self->epoch == NULL && !open_epoch (self, gst_sample_get_caps (sample)))
+    {
+      end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_INTERNAL,
+                                   "the muxer sent media without a header"));
+      return GST_FLOW_ERROR;
+    }
+
+  if (!GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT))
+    {
+      finish_unit (self);
+      self->blocks_start = TRUE;
+    }
+  g_ptr_array_add (self->blocks, gst_buffer_ref (buffer));
+  self->blocks_size += gst_buffer_get_size (buffer);
+  return GST_FLOW_OK;
+}
+
+static void
+take_end (GstAppSink *sink, gpointer user_data)
+{
+  RelaisPipeline *self = user_data;
+
+  finish_unit (self);
+  end_with (self, self->epoch != NULL ? NULL
+                                      : g_error_new (RELAIS_ERROR, RELAIS_ERROR_NO_HEADER,
+                                                     "the recording ended before its first frame"));
+}
+
+/* appsrc has handed out everything it had: what came out of it is one unit. On the streaming
+ * thread. */
+static void
+take_drained (GstAppSrc *src, guint length, gpointer user_data)
+{
+  RelaisPipeline *self = user_data;
+  g_autoptr (GstPad) pad = NULL;
+
+  if (self->tracks->len == 0)
+    return;
+  pad = gst_element_get_static_pad (self->mux, self->has_video ? "video_0" : "audio_0");
+  gst_pad_send_event (pad, gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
+                                                 gst_structure_new_empty (RELAIS_UNIT_END_EVENT)));
+  finish_unit (self);
+}
+
+/* Tracks */
+
+/* Chromium's H.264 is one access unit a block, which matroskademux does not say; without it
+ * h264parse would wait for the next frame to know where this one ends. */
+static GstPadProbeReturn
+add_alignment (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  GstEvent *event = GST_PAD_PROBE_INFO_EVENT (info);
+  GstCaps *caps;
+
+  if (GST_EVENT_TYPE (event) != GST_EVENT_CAPS)
+    return GST_PAD_PROBE_OK;
+  gst_event_parse_caps (event, &caps);
+  caps = gst_caps_copy (caps);
+  gst_caps_set_simple (caps, "alignment", G_TYPE_STRING, "au", NULL);
+  GST_PAD_PROBE_INFO_DATA (info) = gst_event_new_caps (caps);
+  gst_event_unref (event);
+  gst_caps_unref (caps);
+  return GST_PAD_PROBE_OK;
+}
+
+static GstElement *
+make_h264_parser (RelaisPipeline *self, GstPad *pad)
+{
+  GstElement *parser = gst_element_factory_make ("h264parse", NULL);
+
+  if (parser == NULL)
+    {
+      end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_UNSUPPORTED_CODEC,
+                                   "h264 needs the GStreamer element h264parse (Debian: "
+                                   "gstreamer1.0-plugins-bad), which is not installed"));
+      return NULL;
+    }
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, add_alignment, NULL, NULL);
+  gst_bin_add (GST_BIN (self->pipeline), parser);
+  gst_element_sync_state_with_parent (parser);
+  return parser;
+}
+
+/* A track that relais leaves out: its data goes nowhere. */
+static void
+discard_track (RelaisPipeline *self, GstPad *pad, const char *media_type)
+{
+  GstElement *sink = gst_element_factory_make ("fakesink", NULL);
+  g_autoptr (GstPad) sink_pad = gst_element_get_static_pad (sink, "sink");
+
+  relais_log_warning (self->stream_id,
+                      "one video and one audio track are carried; %s track %s is left out",
+                      media_type, GST_PAD_NAME (pad));
+  g_object_set (sink, "sync", FALSE, "async", FALSE, NULL);
+  gst_bin_add (GST_BIN (self->pipeline), sink);
+  gst_pad_link (pad, sink_pad);
+  gst_element_sync_state_with_parent (sink);
+}
+
+static void
+refuse_codec (RelaisPipeline *self, GstCaps *caps)
+{
+  const GstStructure *structure = gst_caps_get_structure (caps, 0);
+  const char *codec_id = gst_structure_get_string (structure, "codec-id");
+
+  end_with (self,
+            g_error_new (
+                RELAIS_ERROR, RELAIS_ERROR_UNSUPPORTED_CODEC,
+                "a track is %s; VP8, VP9, AV1 and H.264 with Opus, Vorbis or no audio are carried",
+                codec_id != NULL ? codec_id : gst_structure_get_name (structure)));
+}
+
+/* On the streaming thread, for every track before the first frame. */
+static void
+take_pad (GstElement *demux, GstPad *pad, gpointer user_data)
+{
+  RelaisPipeline *self = user_data;
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+  const char *media_type;
+  g_autoptr (GstPad) mux_pad = NULL;
+  GstElement *parser = NULL;
+  RelaisTrackInfo info;
+  gboolean *has_kind;
+  GstPadLinkReturn linked;
+
+  if (caps == NULL)
+    caps = gst_pad_query_caps (pad, NULL);
+  if (gst_caps_is_empty (caps) || gst_caps_is_any (caps))
+    return;
+  media_type = gst_structure_get_name (gst_caps_get_structure (caps, 0));
+  if (!g_str_has_prefix (media_type, "video/") && !g_str_has_prefix (media_type, "audio/"))
+    {
+      discard_track (self, pad, media_type);
+      return;
+    }
+  if (!relais_track_info_from_caps (&info, caps))
+    {
+      refuse_codec (self, caps);
+      return;
+    }
+  has_kind = info.is_video ? &self->has_video : &self->has_audio;
+  if (*has_kind)
+    {
+      discard_track (self, pad, media_type);
+      return;
+    }
+
+  if (g_str_equal (info.codec, "h264") && (parser = make_h264_parser (self, pad)) == NULL)
+    return;
+  mux_pad = gst_element_request_pad_simple (self->mux, info.is_video ? "video_%u" : "audio_%u");
+  if (mux_pad == NULL)
+    {
+      end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_INTERNAL,
+                                   "the muxer takes no %s track", media_type));
+      return;
+    }
+  *has_kind = TRUE;
+  g_array_append_val (self->tracks, info);
+
+  if (parser != NULL)
+    {
+      g_autoptr (GstPad) parser_sink = gst_element_get_static_pad (parser, "sink");
+      g_autoptr (GstPad) parser_src = gst_element_get_static_pad (parser, "src");
+
+      linked = gst_pad_link (parser_src, mux_pad);
+      if (linked == GST_PAD_LINK_OK)
+        linked = gst_pad_link (pad, parser_sink);
+    }
+  else
+    linked = gst_pad_link (pad, mux_pad);
+  if (linked != GST_PAD_LINK_OK)
+    end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_UNSUPPORTED_CODEC,
+                                 "a %s track is of a form that cannot be carried", info.codec));
+}
+
+/* Building */
+
+static GError *
+translate_error (const GError *error, const char *debug)
+{
+  g_autofree char *message = g_strdup (error->message);
+
+  if (g_error_matches (error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT)
+      || g_error_matches (error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND))
+    return g_error_new (RELAIS_ERROR, RELAIS_ERROR_UNSUPPORTED_CODEC, "%s", message);
+  if (error->domain == GST_STREAM_ERROR)
+    return g_error_new (RELAIS_ERROR, RELAIS_ERROR_CORRUPT, "the recording cannot be read: %s%s%s",
+                        message, debug != NULL ? " " : "", debug != NULL ? debug : "");
+  return g_error_new (RELAIS_ERROR, RELAIS_ERROR_INTERNAL, "%s%s%s", message,
+                      debug != NULL ? " " : "", debug != NULL ? debug : "");
+}
+
+/* Nobody reads the bus: errors are taken where they are posted, everything else is let go. */
+static GstBusSyncReply
+take_message (GstBus *bus, GstMessage *message, gpointer user_data)
+{
+  RelaisPipeline *self = user_data;
+
+  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree char *debug = NULL;
+
+      gst_message_parse_error (message, &error, &debug);
+      end_with (self, translate_error (error, NULL));
+      relais_log_debug (self->stream_id, "%s: %s (%s)", GST_MESSAGE_SRC_NAME (message),
+                        error->message, debug != NULL ? debug : "");
+    }
+  gst_message_unref (message);
+  return GST_BUS_DROP;
+}
+
+static GstElement *
+add_element (RelaisPipeline *self, const char *factory, GError **error)
+{
+  GstElement *element = gst_element_factory_make (factory, NULL);
+
+  if (element == NULL)
+    g_set_error (error, RELAIS_ERROR, RELAIS_ERROR_INTERNAL, "GStreamer has no element “%s”",
+                 factory);
+  else
+    gst_bin_add (GST_BIN (self->pipeline), element);
+  return element;
+}
+
+static gboolean
+build (RelaisPipeline *self, guint64 timestamp_offset, guint64 quiet_time, GError **error)
+{
+  GstAppSrcCallbacks src_callbacks = { .need_data = take_drained };
+  GstAppSinkCallbacks sink_callbacks = { .eos = take_end, .new_sample = take_sample };
+  g_autoptr (GstBus) bus = NULL;
+  GstElement *demux;
+
+  self->pipeline = gst_object_ref_sink (gst_pipeline_new (NULL));
+  bus = gst_pipeline_get_bus (GST_PIPELINE (self->pipeline));
+  gst_bus_set_sync_handler (bus, take_message, self, NULL);
+
+  if ((self->src = add_element (self, "appsrc", error)) == NULL
+      || (demux = add_element (self, "matroskademux", error)) == NULL
+      || (self->mux = add_element (self, "livematroskamux", error)) == NULL
+      || (self->tee = add_element (self, "tee", error)) == NULL
+      || (self->sink = add_element (self, "appsink", error)) == NULL)
+    return FALSE;
+
+  /* max-bytes 0: the publisher's limit is relais_pipeline_get_queued_bytes(). */
+  g_object_set (self->src, "format", GST_FORMAT_BYTES, "stream-type", 0, "max-bytes", (guint64) 0,
+                "block", FALSE, NULL);
+  g_object_set (demux, "max-gap-time", (guint64) 0, NULL);
+  g_object_set (self->mux, "hold-units", TRUE, "timestamp-offset", timestamp_offset, "quiet-time",
+                quiet_time, NULL);
+  g_object_set (self->sink, "sync", FALSE, "async", FALSE, "enable-last-sample", FALSE, NULL);
+  gst_app_src_set_callbacks (GST_APP_SRC (self->src), &src_callbacks, self, NULL);
+  gst_app_sink_set_callbacks (GST_APP_SINK (self->sink), &sink_callbacks, self, NULL);
+  g_signal_connect (demux, "pad-added", G_CALLBACK (take_pad), self);
+
+  if (!gst_element_link (self->src, demux)
+      || !gst_element_link_many (self->mux, self->tee, self->sink, NULL)
+      || gst_element_set_state (self->pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE)
+    {
+      g_set_error (error, RELAIS_ERROR, RELAIS_ERROR_INTERNAL, "the pipeline does not start");
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/**
+ * relais_pipeline_new:
+ * @stream_id: for the log
+ * @timestamp_offset: where the recording's first block lands on the stream's timeline, in ns
+ * @quiet_time: a track that is quiet so long while another flows gets fillers, in ns; 0 = never
+ * @handlers: what it calls
+ * @user_data: passed to them; must outlive the pipeline
+ * @error: RELAIS_ERROR_INTERNAL where GStreamer lacks an element
+ *
+ * Returns: (transfer full): a playing pipeline
+ */
+RelaisPipeline *
+relais_pipeline_new (const char *stream_id,
+                     guint64 timestamp_offset,
+                     guint64 quiet_time,
+                     const RelaisPipelineHandlers *handlers,
+                     gpointer user_data,
+                     GError **error)
+{
+  g_autoptr (RelaisPipeline) self = g_new0 (RelaisPipeline, 1);
+
+  self->stream_id = g_strdup (stream_id);
+  self->handlers = *handlers;
+  self->user_data = user_data;
+  self->tracks = g_array_new (FALSE, FALSE, sizeof (RelaisTrackInfo));
+  self->blocks = g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
+  self->first_unit = TRUE;
+  g_mutex_init (&self->lock);
+  if (!build (self, timestamp_offset, quiet_time, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+static void
+destroy_source (GSource **source)
+{
+  if (*source != NULL)
+    g_source_destroy (*source);
+  g_clear_pointer (source, g_source_unref);
+}
+
+/**
+ * relais_pipeline_free:
+ * @self: a pipeline
+ *
+ * Stops it at once. What was not drained before is lost. On the main context.
+ */
+void
+relais_pipeline_free (RelaisPipeline *self)
+{
+  gst_element_set_state (self->pipeline, GST_STATE_NULL);
+  gst_object_unref (self->pipeline);
+  destroy_source (&self->done_source);
+  destroy_source (&self->drain_source);
+  g_clear_pointer (&self->epoch, relais_epoch_unref);
+  g_array_unref (self->tracks);
+  g_ptr_array_unref (self->blocks);
+  g_clear_error (&self->failure);
+  g_mutex_clear (&self->lock);
+  g_free (self->stream_id);
+  g_free (self);
+}
+
+/**
+ * relais_pipeline_push:
+ * @self: a pipeline
+ * @bytes: a part of a recording; a reference is taken, nothing is copied
+ */
+void
+relais_pipeline_push (RelaisPipeline *self, GBytes *bytes)
+{
+  __atomic_store_n (&self->arrived, g_get_monotonic_time (), __ATOMIC_RELAXED);
+  gst_app_src_push_buffer (GST_APP_SRC (self->src), gst_buffer_new_wrapped_bytes (bytes));
+}
+
+static gboolean
+give_up_draining (gpointer data)
+{
+  RelaisPipeline *self = data;
+
+  g_clear_pointer (&self->drain_source, g_source_unref);
+  end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_INTERNAL,
+                               "the pipeline did not end within %d ms", DRAIN_TIMEOUT_MS));
+  return G_SOURCE_REMOVE;
+}
+
+/**
+ * relais_pipeline_finish:
+ * @self: a pipeline
+ *
+ * Nothing more will be pushed. What was pushed comes out to its last block, then done() is called.
+ */
+void
+relais_pipeline_finish (RelaisPipeline *self)
+{
+  gst_app_src_end_of_stream (GST_APP_SRC (self->src));
+  if (self->drain_source != NULL)
+    return;
+  self->drain_source = g_timeout_source_new (DRAIN_TIMEOUT_MS);
+  g_source_set_static_name (self->drain_source, "relais-pipeline-drain");
+  g_source_set_callback (self->drain_source, give_up_draining, self, NULL);
+  g_source_attach (self->drain_source, NULL);
+}
+
+/**
+ * relais_pipeline_get_queued_bytes:
+ * @self: a pipeline
+ *
+ * Returns: bytes that were pushed and are not yet taken by the streaming thread
+ */
+guint64
+relais_pipeline_get_queued_bytes (RelaisPipeline *self)
+{
+  return gst_app_src_get_current_level_bytes (GST_APP_SRC (self->src));
+}
+
+/**
+ * relais_pipeline_get_end_time:
+ * @self: a pipeline
+ *
+ * Returns: where the next epoch may start, in ns on the stream's timeline
+ */
+guint64
+relais_pipeline_get_end_time (RelaisPipeline *self)
+{
+  guint64 time;
+
+  g_object_get (self->mux, "end-time", &time, NULL);
+  return time;
+}
+
+/**
+ * relais_pipeline_get_counters:
+ * @self: a pipeline
+ * @counters: (out) (array length=max_tracks): the counters of the first tracks
+ * @max_tracks: room in @counters
+ *
+ * Returns: how many were written
+ */
+guint
+relais_pipeline_get_counters (RelaisPipeline *self, RelaisTrackCounters *counters, guint max_tracks)
+{
+  g_autoptr (GstStructure) stats = NULL;
+  const GValue *list;
+  guint n;
+
+  g_object_get (self->mux, "stats", &stats, NULL);
+  list = gst_structure_get_value (stats, "tracks");
+  n = MIN (gst_value_array_get_size (list), max_tracks);
+  for (guint i = 0; i < n; i++)
+    gst_structure_get (gst_value_get_structure (gst_value_array_get_value (list, i)), "frames",
+                       G_TYPE_UINT64, &counters[i].n_frames, "sync-points", G_TYPE_UINT64,
+                       &counters[i].n_sync_points, "fillers", G_TYPE_UINT64, &counters[i].n_fillers,
+                       "dropped", G_TYPE_UINT64, &counters[i].n_dropped, "lifted", G_TYPE_UINT64,
+                       &counters[i].n_lifted, NULL);
+  return n;
+}

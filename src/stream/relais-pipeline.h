@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gst/gst.h>
+
+#include "stream/relais-epoch.h"
+#include "stream/relais-unit.h"
+
+G_BEGIN_DECLS
+
+typedef struct _RelaisPipeline RelaisPipeline;
+
+/* How a pipeline speaks to its stream. */
+typedef struct
+{
+  /* On the streaming thread: the header is complete. Returns: (transfer full): the epoch that it
+   * opens. */
+  RelaisEpoch *(*open_epoch) (RelaisPipeline *pipeline,
+                              const char *mime,
+                              GArray *tracks,
+                              GBytes *init,
+                              gpointer user_data);
+  /* On the streaming thread: a unit is whole. @unit: (transfer full) */
+  void (*unit) (RelaisPipeline *pipeline, RelaisUnit *unit, gpointer user_data);
+  /* On the main context, once and last: everything that was pushed has come out, or @error tells
+   * why it could not. */
+  void (*done) (RelaisPipeline *pipeline, const GError *error, gpointer user_data);
+} RelaisPipelineHandlers;
+
+/* Counters of one track, real ones of this recording so far. */
+typedef struct
+{
+  guint64 n_frames;
+  guint64 n_sync_points;
+  guint64 n_fillers;
+  guint64 n_dropped;
+  guint64 n_lifted;
+} RelaisTrackCounters;
+
+RelaisPipeline *relais_pipeline_new (const char *stream_id,
+                                     guint64 timestamp_offset,
+                                     guint64 quiet_time,
+                                     const RelaisPipelineHandlers *handlers,
+                                     gpointer user_data,
+                                     GError **error);
+void relais_pipeline_free (RelaisPipeline *self);
+void relais_pipeline_push (RelaisPipeline *self, GBytes *bytes);
+void relais_pipeline_finish (RelaisPipeline *self);
+guint64 relais_pipeline_get_queued_bytes (RelaisPipeline *self);
+guint64 relais_pipeline_get_end_time (RelaisPipeline *self);
+guint relais_pipeline_get_counters (RelaisPipeline *self,
+                                    RelaisTrackCounters *counters,
+                                    guint max_tracks);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisPipeline, relais_pipeline_free)
+
+G_END_DECLS
