@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Keeps a video at the live edge. After a join it seeks once, to the target latency behind the edge; from then on
+// it holds the target by playing a few percent faster or slower, and jumps only when far behind, over a gap, or
+// when the decoder hangs. When the buffer has run dry it holds the picture until the target's worth of
+// media is there again, instead of stuttering along at the edge.
+//
+// Latency means: the distance from the playhead to the end of the buffer right after an append. It is
+// measured there and smoothed, because between two appends it falls by as much as they are apart.
+
+import { ArrivalModel } from './arrival-model.js';
+
+const SLOWEST = 0.97;
+const FASTEST = 1.05;
+/** Rate change a second of error. */
+const GAIN = 0.3;
+/** The rate changes only when the error is above the first and until it is below the second, in seconds. */
+const ENGAGE = 0.04;
+const RELEASE = 0.012;
+/** Further behind the target than this is too far to be caught up by playing faster. */
+const FAR_BEHIND = 1;
+/** While a join's burst still arrives, and on return to a hidden tab, less is far. */
+const FAR_WHILE_SETTLING = 0.25;
+const SETTLE_TIME = 0.4;
+const SMOOTHING = 0.5;
+/** Less than this ahead of a playhead that stands still: the buffer is dry. */
+const DRY = 0.08;
+const STUCK = 0.15;
+const HANG = 0.8;
+const SEEK_LIMIT = 2.5;
+const HOLD_LIMIT = 2;
+
+/**
+ * @typedef {object} LiveEdgeHandlers
+ * @property {(reason: string, position: number) => void} onStall playback stands still: `starved`, `gap` or `hang`
+ * @property {() => void} onResume it goes on
+ * @property {() => void} onHang the decoder hung several times in a row
+ * @property {(text: string) => void} onLog
+ */
+
+/** See the head of the file. All times in seconds. */
+export class LiveEdge {
+  #video;
+  #buffer;
+  #handlers;
+  #model = new ArrivalModel();
+  #fixedTarget = NaN;
+  #joining = true;
+  #settledAt = 0;
+  #latency = NaN;
+  #latencyAt = 0;
+  #adjusting = false;
+  #holdingSince = NaN;
+  #lastTime = NaN;
+  #progressAt = 0;
+  #seekingSince = NaN;
+  #hangs = [];
+
+  /** Whether the person wants it to play. */
+  active = false;
+  /** Whether media is expected to arrive: only then is running dry a stall that counts. */
+  expecting = false;
+  stalls = 0;
+  jumps = 0;
+  gaps = 0;
+
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {import('./media-buffer.js').MediaBuffer} buffer
+   * @param {LiveEdgeHandlers} handlers
+   */
+  constructor(video, buffer, handlers) {
+    this.#video = video;
+    this.#buffer = buffer;
+    this.#handlers = handlers;
+  }
+
+  /** The latency to aim at. */
+  get target() {
+    return Number.isNaN(this.#fixedTarget) ? this.#model.target(clock()) : this.#fixedTarget;
+  }
+
+  /** @param {number} seconds NaN for automatic */
+  set target(seconds) {
+    this.#fixedTarget = seconds > 0 ? Math.min(seconds, 20) : NaN;
+  }
+
+  /** The smoothed latency; NaN while nothing plays. */
+  get latency() {
+    if (this.#joining) return NaN;
+    const ahead = this.#ahead();
+    // Without appends the smoothed value is old news.
+    return clock() - this.#latencyAt > 1 && !Number.isNaN(ahead) ? ahead : this.#latency;
+  }
+
+  /** The measured arrival jitter; NaN while too little is known. */
+  get jitter() {
+    return this.#model.jitter;
+  }
+
+  /** Whether the picture is held until enough is buffered. */
+  get holding() {
+    return !Number.isNaN(this.#holdingSince);
+  }
+
+  /** A new MediaSource: the next media is where playback starts. */
+  begin() {
+    this.#joining = true;
+    this.#latency = NaN;
+    this.#release();
+    this.rejoin();
+  }
+
+  /** A new epoch or connection in the same buffer: arrivals before and after do not compare. */
+  rejoin() {
+    this.#model.reset();
+    this.#settledAt = Infinity;
+  }
+
+  /**
+   * To be called after each append.
+   *
+   * @param {number} before the edge before it
+   * @param {number} after the edge after it
+   */
+  appended(before, after) {
+    if (Number.isNaN(after)) return;
+    const now = clock();
+    if (this.#joining) {
+      this.#joining = false;
+      this.#settledAt = now + SETTLE_TIME;
+      this.#progressAt = now;
+      this.#seek(after - this.target);
+      return;
+    }
+    if (this.#settledAt === Infinity) this.#settledAt = now + SETTLE_TIME;
+    if (now > this.#settledAt && after > before) this.#model.add(now, before, after);
+    this.#sample(now, after - this.#video.currentTime);
+    this.#control(now);
+  }
+
+  /** To be called ten times a second, and when the video says that it waits. */
+  tick() {
+    const now = clock();
+    const video = this.#video;
+    if (this.#joining) return;
+    if (!this.active || video.paused) {
+      this.#progressAt = now;
+      return;
+    }
+    if (video.seeking) {
+      if (Number.isNaN(this.#seekingSince)) this.#seekingSince = now;
+      else if (now - this.#seekingSince > SEEK_LIMIT) {
+        this.#seekingSince = NaN;
+        this.#jump('a seek did not end');
+      }
+      this.#progressAt = now;
+      return;
+    }
+    this.#seekingSince = NaN;
+    const time = video.currentTime;
+    if (time !== this.#lastTime) {
+      this.#lastTime = time;
+      this.#progressAt = now;
+    } else if (!this.holding && now - this.#progressAt > STUCK) {
+      this.#stuck(now, time);
+    }
+    this.#control(now);
+  }
+
+  /** The video's `waiting` event: holds at once when the buffer is dry. */
+  waiting() {
+    if (this.#joining || !this.active || this.#video.seeking || this.holding) return;
+    if (this.#ahead() < DRY && !this.#gapAhead()) this.#hold(clock());
+  }
+
+  /** Goes to the live edge when not already near it: after a pause, a hidden tab, a sleep. */
+  catchUp() {
+    if (this.#joining) return;
+    const ahead = this.#ahead();
+    if (ahead > this.target + FAR_WHILE_SETTLING || Number.isNaN(ahead)) this.#jump('back to the live edge');
+  }
+
+  #ahead() {
+    return this.#buffer.edge - this.#video.currentTime;
+  }
+
+  #sample(now, latency) {
+    if (this.#video.seeking) return;
+    const weight = Number.isNaN(this.#latency) ? 1 : 1 - Math.exp((this.#latencyAt - now) / SMOOTHING);
+    this.#latency = weight === 1 ? latency : this.#latency + weight * (latency - this.#latency);
+    this.#latencyAt = now;
+  }
+
+  #control(now) {
+    const video = this.#video;
+    if (!this.active || video.paused || video.seeking) return;
+    const ahead = this.#ahead();
+    if (Number.isNaN(ahead)) return;
+    const { target } = this;
+    if (this.holding) {
+      const waited = now - this.#holdingSince > HOLD_LIMIT && ahead > 2 * DRY;
+      if (ahead < target && !waited) return;
+      this.#release();
+      this.#settledAt = Math.max(this.#settledAt, now + SETTLE_TIME);
+      this.#handlers.onResume();
+      if (this.#gapAhead()) this.#stuck(now, video.currentTime);
+    }
+    const settling = now < this.#settledAt;
+    if (ahead > target + (settling ? FAR_WHILE_SETTLING : Math.max(FAR_BEHIND, target))) {
+      this.#jump(settling ? '' : 'far behind');
+      return;
+    }
+    this.#adjust(this.#latency - target);
+  }
+
+  /** Small rate changes with hysteresis. */
+  #adjust(error) {
+    if (Number.isNaN(error)) return;
+    if (this.#adjusting ? Math.abs(error) < RELEASE : Math.abs(error) < ENGAGE) {
+      this.#adjusting = false;
+      this.#setRate(1);
+      return;
+    }
+    this.#adjusting = true;
+    const rate = Math.min(FASTEST, Math.max(SLOWEST, 1 + error * GAIN));
+    this.#setRate(Math.round(rate * 200) / 200);
+  }
+
+  #setRate(rate) {
+    if (this.#video.playbackRate !== rate) this.#video.playbackRate = rate;
+  }
+
+  #stuck(now, time) {
+    const ahead = this.#ahead();
+    const gapEnd = this.#gapAhead();
+    if (gapEnd) {
+      this.gaps += 1;
+      this.#handlers.onStall('gap', time);
+      this.#handlers.onLog(`jumped a gap of ${(gapEnd - time).toFixed(3)} s`);
+      this.#seek(Math.max(gapEnd, this.#buffer.edge - this.target));
+      this.#handlers.onResume();
+    } else if (ahead < DRY) {
+      this.#hold(now);
+    } else if (now - this.#progressAt > HANG) {
+      this.#hangs = this.#hangs.filter((at) => now - at < 10);
+      this.#hangs.push(now);
+      this.#count('hang', time);
+      if (this.#hangs.length > 3) {
+        this.#hangs = [];
+        this.#handlers.onHang();
+      } else {
+        this.#jump('the decoder hung');
+        this.#handlers.onResume();
+      }
+    }
+  }
+
+  /** Where the next buffered range begins when the playhead stands at the end of one; else 0. */
+  #gapAhead() {
+    const time = this.#video.currentTime;
+    for (const [start, end] of this.#buffer.ranges) {
+      if (start > time + 0.005) return start + 0.001;
+      if (end > time + DRY) return 0;
+    }
+    return 0;
+  }
+
+  #hold(now) {
+    this.#holdingSince = now;
+    this.#setRate(0);
+    this.#count('starved', this.#video.currentTime);
+  }
+
+  #release() {
+    this.#holdingSince = NaN;
+    this.#adjusting = false;
+    this.#setRate(1);
+  }
+
+  #count(reason, position) {
+    if (this.expecting) {
+      this.stalls += 1;
+      this.#model.stalled(clock());
+      this.#handlers.onLog(`stalled (${reason}) at ${position.toFixed(2)} s`);
+    }
+    this.#handlers.onStall(reason, position);
+  }
+
+  #jump(reason) {
+    const { edge } = this.#buffer;
+    if (Number.isNaN(edge)) return;
+    if (reason) {
+      this.jumps += 1;
+      this.#handlers.onLog(`jumped to the live edge: ${reason}`);
+    }
+    this.#seek(edge - this.target);
+  }
+
+  /** Seeks into the last buffered range. */
+  #seek(time) {
+    const last = this.#buffer.ranges.at(-1);
+    if (!last) return;
+    this.#latency = NaN;
+    this.#progressAt = clock();
+    this.#video.currentTime = Math.min(Math.max(time, last[0]), last[1]);
+  }
+}
+
+function clock() {
+  return performance.now() / 1000;
+}
