@@ -175,6 +175,7 @@ function nodeFiles(suite)
 
 // ----------------------------------------------------------------------------------------------------------------------------------
 
+rmSync(LOGS, { recursive: true, force: true });
 mkdirSync(LOGS, { recursive: true });
 
 if (FILTERS.length === 0)
