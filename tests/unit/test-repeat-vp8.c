@@ -326,18 +326,21 @@ test_copies (void)
 {
   static const RelaisTestVpxCase options
       = { .name = "copies", .realtime = TRUE, .each = each_references };
-  g_autoptr (GPtrArray) packets
-      = relais_test_vpx_encode (vpx_codec_vp8_cx (), &options, 64, 48, 60);
-  g_autoptr (GRand) random = g_rand_new_with_seed (20);
   guint refused = 0;
 
-  for (guint i = packets->len - 1; i > 0; i--)
+  for (guint seed = 1; seed <= 4; seed++)
     {
-      for (guint n = (guint) g_rand_int_range (random, 0, 3); n > 0; n--)
-        g_ptr_array_insert (packets, (int) i, craft_frame (4, 3, random));
+      g_autoptr (GPtrArray) packets
+          = relais_test_vpx_encode (vpx_codec_vp8_cx (), &options, 64, 48, 60);
+      g_autoptr (GRand) random = g_rand_new_with_seed (seed);
+
+      for (guint i = packets->len - 1; i > 0; i--)
+        {
+          for (guint n = (guint) g_rand_int_range (random, 0, 5); n > 0; n--)
+            g_ptr_array_insert (packets, (int) i, craft_frame (4, 3, random));
+        }
+      refused += prove (&options, packets, seed % 2);
     }
-  for (guint pattern = 0; pattern < 3; pattern++)
-    refused += prove (&options, packets, pattern);
   g_assert_cmpuint (refused, >, 0);
 }
 
@@ -389,8 +392,7 @@ test_capture (gconstpointer data)
   static const RelaisTestVpxCase capture = { .name = "capture" };
   g_autoptr (GPtrArray) packets = relais_test_capture_read (data, "V_VP8");
 
-  if (packets->len > 110)
-    g_ptr_array_remove_range (packets, 110, packets->len - 110);
+  g_ptr_array_remove_range (packets, 50, packets->len - 50);
   g_assert_cmpuint (prove (&capture, packets, 1), ==, 0);
 }
 
