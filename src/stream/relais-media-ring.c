@@ -182,8 +182,11 @@ relais_media_ring_append (RelaisMediaRing *self, RelaisUnit *unit)
   self->slots[self->head & (self->n_slots - 1)] = unit;
   self->head++;
   self->total_bytes += unit->size;
+  /* A notice means that the publisher is gone: nobody starts with what it sent. */
   if (unit->is_sync_point || unit->opens_epoch)
     self->newest_start = unit->sequence;
+  else if (unit->epoch == NULL)
+    self->newest_start = NO_SEQUENCE;
   lost_start = evict (self, unit->arrived, evicted);
   g_mutex_unlock (&self->lock);
 

@@ -221,14 +221,18 @@ static void
 take_drained (GstAppSrc *src, guint length, gpointer user_data)
 {
   RelaisPipeline *self = user_data;
-  g_autoptr (GstPad) pad = NULL;
 
-  if (self->tracks->len == 0)
-    return;
-  pad = gst_element_get_static_pad (self->mux, self->has_video ? "video_0" : "audio_0");
-  gst_pad_send_event (pad, gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
-                                                 gst_structure_new_empty (RELAIS_UNIT_END_EVENT)));
-  finish_unit (self);
+  if (self->tracks->len > 0)
+    {
+      g_autoptr (GstPad) pad
+          = gst_element_get_static_pad (self->mux, self->has_video ? "video_0" : "audio_0");
+
+      gst_pad_send_event (pad,
+                          gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
+                                                gst_structure_new_empty (RELAIS_UNIT_END_EVENT)));
+      finish_unit (self);
+    }
+  self->handlers.drained (self, self->user_data);
 }
 
 /* Tracks */

@@ -22,6 +22,8 @@ typedef struct
                               gpointer user_data);
   /* On the streaming thread: a unit is whole. @unit: (transfer full) */
   void (*unit) (RelaisPipeline *pipeline, RelaisUnit *unit, gpointer user_data);
+  /* On the streaming thread, often: everything that was pushed so far has come out. */
+  void (*drained) (RelaisPipeline *pipeline, gpointer user_data);
   /* On the main context, once and last: everything that was pushed has come out, or @error tells
    * why it could not. */
   void (*done) (RelaisPipeline *pipeline, const GError *error, gpointer user_data);

@@ -8,8 +8,8 @@
  * ended; what arrives for it meanwhile waits here (counted by relais_recordings_get_queued_bytes(),
  * which the publisher limits).
  *
- * Main context only; the handlers' open_epoch() and unit() come from the streaming thread of the
- * first recording. */
+ * Main context only; the handlers' open_epoch(), unit() and caught_up() come from the streaming
+ * thread of the first recording. */
 
 #include "config.h"
 
@@ -65,6 +65,14 @@ take_unit (RelaisPipeline *pipeline, RelaisUnit *unit, gpointer user_data)
   self->handlers.unit (unit, self->user_data);
 }
 
+static void
+take_drained (RelaisPipeline *pipeline, gpointer user_data)
+{
+  RelaisRecordings *self = user_data;
+
+  self->handlers.caught_up (self->user_data);
+}
+
 static void start_first (RelaisRecordings *self);
 
 static void
@@ -99,6 +107,7 @@ recording_done (RelaisPipeline *pipeline, const GError *error, gpointer user_dat
 static const RelaisPipelineHandlers pipeline_handlers = {
   .open_epoch = open_epoch,
   .unit = take_unit,
+  .drained = take_drained,
   .done = recording_done,
 };
 

@@ -12,6 +12,7 @@ typedef struct
   /* As in RelaisPipelineHandlers, on the streaming thread. */
   RelaisEpoch *(*open_epoch) (const char *mime, GArray *tracks, GBytes *init, gpointer user_data);
   void (*unit) (RelaisUnit *unit, gpointer user_data);
+  void (*caught_up) (gpointer user_data);
   /* On the main context: a recording broke; what was pushed of it is lost from there on. */
   void (*failed) (const GError *error, gpointer user_data);
   /* On the main context: the publisher ended and everything it sent has come out. */

@@ -21,6 +21,8 @@
 #include "stream/relais-track-info.h"
 
 #define BITRATE_WINDOW_US (2 * G_USEC_PER_SEC)
+/* Bytes that may wait for the streaming thread before the publisher has to wait. */
+#define MAX_QUEUED_BYTES (16 * 1024 * 1024)
 
 struct _RelaisStream
 {
@@ -31,9 +33,11 @@ struct _RelaisStream
 
   /* Main context. */
   RelaisPublisherHandlers publisher_handlers;
-  gpointer publisher; /* NULL = none */
+  gpointer publisher;     /* NULL = none */
+  gboolean is_taken_over; /* the next publisher is on its way */
   gint64 publisher_since;
-  GSource *grace_source; /* owned */
+  GSource *grace_source;  /* owned */
+  GSource *resume_source; /* owned; any thread may make it ready */
   void (*idle_func) (RelaisStream *, gpointer);
   gpointer idle_data;
   guint64 bytes_in;
@@ -52,6 +56,7 @@ struct _RelaisStream
   guint64 keyframe_interval_ms;
   gboolean gop_reported; /* a group of pictures larger than the ring was logged */
 
+  int resume_wanted;      /* atomic: the publisher waits for room */
   guint n_viewers;        /* atomic */
   guint64 n_viewer_drops; /* atomic */
 };
@@ -129,7 +134,35 @@ take_unit (RelaisUnit *unit, gpointer user_data)
                         self->config->ring_max_bytes);
 }
 
+static void
+take_caught_up (gpointer user_data)
+{
+  RelaisStream *self = user_data;
+
+  if (g_atomic_int_compare_and_exchange (&self->resume_wanted, TRUE, FALSE))
+    g_source_set_ready_time (self->resume_source, 0);
+}
+
 /* On the main context */
+
+static gboolean
+resume_publisher (gpointer data)
+{
+  RelaisStream *self = data;
+
+  g_source_set_ready_time (self->resume_source, -1);
+  if (self->publisher != NULL)
+    self->publisher_handlers.resume (self->publisher);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+dispatch_ready_time (GSource *source, GSourceFunc func, gpointer data)
+{
+  return func (data);
+}
+
+static GSourceFuncs resume_source_funcs = { .dispatch = dispatch_ready_time };
 
 static void
 send_notice (RelaisStream *self, RelaisStreamState state)
@@ -206,6 +239,7 @@ take_failure (const GError *error, gpointer user_data)
 static const RelaisRecordingsHandlers recordings_handlers = {
   .open_epoch = open_epoch,
   .unit = take_unit,
+  .caught_up = take_caught_up,
   .failed = take_failure,
   .drained = take_drained,
 };
@@ -229,6 +263,10 @@ relais_stream_new (const char *id, const RelaisConfig *config)
   self->recordings = relais_recordings_new (id, (guint64) config->quiet_track_ms * 1000000,
                                             &recordings_handlers, self);
   g_mutex_init (&self->lock);
+  self->resume_source = g_source_new (&resume_source_funcs, sizeof (GSource));
+  g_source_set_static_name (self->resume_source, "relais-stream-resume");
+  g_source_set_callback (self->resume_source, resume_publisher, self, NULL);
+  g_source_attach (self->resume_source, NULL);
   return self;
 }
 
@@ -238,6 +276,8 @@ relais_stream_free (RelaisStream *self)
 {
   clear_grace (self);
   relais_recordings_free (self->recordings);
+  g_source_destroy (self->resume_source);
+  g_source_unref (self->resume_source);
   relais_media_ring_free (self->ring);
   g_clear_pointer (&self->epoch, relais_epoch_unref);
   g_mutex_clear (&self->lock);
@@ -287,7 +327,7 @@ relais_stream_state_get_word (RelaisStreamState state)
 gboolean
 relais_stream_is_idle (RelaisStream *self)
 {
-  return self->publisher == NULL && self->grace_source == NULL
+  return self->publisher == NULL && !self->is_taken_over && self->grace_source == NULL
          && relais_stream_get_state (self) != RELAIS_STREAM_LIVE
          && relais_stream_get_n_viewers (self) == 0;
 }
@@ -336,7 +376,9 @@ relais_stream_attach_publisher (RelaisStream *self,
                        self->id);
           return FALSE;
         }
+      self->is_taken_over = TRUE;
       self->publisher_handlers.replaced (old);
+      self->is_taken_over = FALSE;
       g_return_val_if_fail (self->publisher == NULL, FALSE);
     }
 
@@ -390,11 +432,23 @@ relais_stream_begin_recording (RelaisStream *self)
  * relais_stream_push:
  * @self: a stream with a publisher
  * @bytes: the next bytes of the recording; a reference is taken, nothing is copied
+ *
+ * Returns: whether there is room for more: otherwise the publisher must not read from its
+ * connection before it is resumed, so that one that is faster than the pipeline is slowed down by
+ * TCP
  */
-void
+gboolean
 relais_stream_push (RelaisStream *self, GBytes *bytes)
 {
   relais_recordings_push (self->recordings, bytes);
+  if (relais_recordings_get_queued_bytes (self->recordings) < MAX_QUEUED_BYTES)
+    return TRUE;
+
+  g_atomic_int_set (&self->resume_wanted, TRUE);
+  /* It may have caught up between the two lines above. */
+  if (relais_recordings_get_queued_bytes (self->recordings) == 0)
+    take_caught_up (self);
+  return FALSE;
 }
 
 /**
@@ -432,12 +486,6 @@ relais_stream_count_resync (RelaisStream *self, guint64 skipped_bytes)
 {
   self->n_resyncs++;
   self->skipped_bytes += skipped_bytes;
-}
-
-guint64
-relais_stream_get_queued_bytes (RelaisStream *self)
-{
-  return relais_recordings_get_queued_bytes (self->recordings);
 }
 
 /* Viewers */
