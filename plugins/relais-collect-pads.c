@@ -55,6 +55,10 @@ relais_collect_pads_release (GstPad *pad, guint64 time)
 
   GST_COLLECT_PADS_STREAM_LOCK (data->collect);
   GST_COLLECT_PADS_STATE_UNSET (data, GST_COLLECT_PADS_STATE_LOCKED);
+  /* Before its first event a pad has no segment, and the collection would begin one at zero, behind
+   * the buffer's time. */
+  if (data->segment.format != GST_FORMAT_TIME)
+    gst_segment_init (&data->segment, GST_FORMAT_TIME);
   data->segment.position = MAX (data->segment.position, time + 1);
   gst_collect_pads_set_waiting (data->collect, data, FALSE);
   GST_COLLECT_PADS_STREAM_UNLOCK (data->collect);

@@ -170,7 +170,19 @@ use_muxer (RelaisLiveMatroskaMux *self, gboolean webm)
   for (guint i = 0; i < self->tracks->len; i++)
     if (!attach_track (self, g_ptr_array_index (self->tracks, i)))
       return FALSE;
-  return gst_element_sync_state_with_parent (mux);
+  if (!gst_element_sync_state_with_parent (mux))
+    return FALSE;
+
+  /* The header needs the caps of all tracks, also of those whose first block comes later. */
+  for (guint i = 0; i < self->tracks->len; i++)
+    {
+      RelaisMuxTrack *track = g_ptr_array_index (self->tracks, i);
+      GstEvent *caps = gst_pad_get_sticky_event (track->internal, GST_EVENT_CAPS, 0);
+
+      if (caps != NULL && !gst_pad_push_event (track->internal, caps))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 /* Output */
@@ -328,6 +340,25 @@ fill_quiet_tracks (RelaisLiveMatroskaMux *self, RelaisMuxTrack *flowing, guint64
 
 /* Input */
 
+/* Called with the lock held, before the first block. The muxer adds the codec delay to a time that
+ * is above it and writes 0 for all others, so the first moments of a timeline could not be written
+ * as they are: it begins behind them. */
+static void
+begin_timeline (RelaisLiveMatroskaMux *self)
+{
+  guint64 offset = self->timestamp_offset;
+
+  for (guint i = 0; i < self->tracks->len; i++)
+    {
+      const RelaisMuxTrack *track = g_ptr_array_index (self->tracks, i);
+      guint64 ticks = 2 * track->time.codec_delay / RELAIS_TIMELINE_TICK + 1;
+
+      if (track->time.codec_delay > 0)
+        offset = MAX (offset, ticks * RELAIS_TIMELINE_TICK);
+    }
+  relais_timeline_init (&self->timeline, offset);
+}
+
 /* Called with the lock held. Takes @buffer, whose PTS is running time. */
 static GstFlowReturn
 write_block (RelaisLiveMatroskaMux *self, RelaisMuxTrack *track, GstBuffer *buffer)
@@ -348,6 +379,8 @@ write_block (RelaisLiveMatroskaMux *self, RelaisMuxTrack *track, GstBuffer *buff
       return GST_FLOW_OK;
     }
 
+  if (!self->header_done)
+    begin_timeline (self);
   time = relais_timeline_map (&self->timeline, &track->time, pts);
   ret = fill_quiet_tracks (self, track, time);
   if (ret != GST_FLOW_OK)

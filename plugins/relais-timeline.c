@@ -44,19 +44,6 @@ round_to_tick (guint64 time)
   return (time + RELAIS_TIMELINE_TICK / 2) / RELAIS_TIMELINE_TICK * RELAIS_TIMELINE_TICK;
 }
 
-/* The muxer adds the codec delay to a time that is above it and writes 0 for all others, so of a
- * stream's first moments it can write only some: returns @out, or the nearest time that is written
- * as it stands. */
-static guint64
-find_writable_time (const RelaisTimeline *self, const RelaisTrackTime *track, guint64 out)
-{
-  guint64 limit = 2 * track->codec_delay;
-
-  if (track->codec_delay == 0 || out == 0 || out > limit)
-    return out;
-  return self->last_written == 0 ? 0 : (limit / RELAIS_TIMELINE_TICK + 1) * RELAIS_TIMELINE_TICK;
-}
-
 static gboolean
 is_time_base_change (const RelaisTimeline *self, const RelaisTrackTime *track, guint64 out)
 {
@@ -112,7 +99,7 @@ relais_timeline_map (RelaisTimeline *self, RelaisTrackTime *track, guint64 time)
 
   out = round_to_tick (out);
   if (!track->reorders)
-    out = find_writable_time (self, track, MAX (out, self->last_written));
+    out = MAX (out, self->last_written);
 
   /* A distance across fillers is how long the track was quiet, not its rhythm. */
   if (track->started && out > track->last_real && track->last_out == track->last_real)
@@ -142,7 +129,7 @@ relais_timeline_map (RelaisTimeline *self, RelaisTrackTime *track, guint64 time)
 guint64
 relais_timeline_fill (RelaisTimeline *self, RelaisTrackTime *track, guint64 time)
 {
-  guint64 out = find_writable_time (self, track, MAX (round_to_tick (time), self->last_written));
+  guint64 out = MAX (round_to_tick (time), self->last_written);
 
   advance (self, track, out);
   return out;

@@ -170,6 +170,16 @@ send_text (RelaisPublisher *self, const char *text)
   write_out (self);
 }
 
+static void
+send_close (RelaisPublisher *self, guint16 code, const char *reason)
+{
+  if (self->close_sent != 0)
+    return;
+  self->close_sent = g_get_monotonic_time ();
+  queue_frame (self, relais_websocket_frame_new_close (code, reason));
+  write_out (self);
+}
+
 /* Errors */
 
 /**
@@ -185,12 +195,7 @@ relais_publisher_close (RelaisPublisher *self, guint16 code, const char *reason)
 {
   RelaisStream *stream = g_steal_pointer (&self->stream);
 
-  if (self->close_sent == 0)
-    {
-      self->close_sent = g_get_monotonic_time ();
-      queue_frame (self, relais_websocket_frame_new_close (code, reason));
-      write_out (self);
-    }
+  send_close (self, code, reason);
   if (stream != NULL)
     relais_stream_detach_publisher (stream, self, reason);
 }
@@ -339,7 +344,9 @@ take_close (guint16 code, const char *reason, gpointer user_data)
   g_autofree char *words
       = g_strdup_printf ("it closed with %u%s%s", code, *reason != '\0' ? ", " : "", reason);
 
-  relais_publisher_close (self, code == 1005 ? 1000 : code, "");
+  /* RFC 6455 section 5.5.1: the answer carries the code that came; 1005 stands for none and is
+   * never sent. */
+  send_close (self, code == 1005 ? 1000 : code, "");
   be_gone (self, words);
 }
 

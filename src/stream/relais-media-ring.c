@@ -183,7 +183,7 @@ relais_media_ring_append (RelaisMediaRing *self, RelaisUnit *unit)
   self->head++;
   self->total_bytes += unit->size;
   /* A notice means that the publisher is gone: nobody starts with what it sent. */
-  if (unit->is_sync_point || unit->opens_epoch)
+  if (unit->is_sync_point)
     self->newest_start = unit->sequence;
   else if (unit->epoch == NULL)
     self->newest_start = NO_SEQUENCE;
@@ -310,7 +310,7 @@ relais_media_ring_read (RelaisMediaRing *self,
 
       if (cursor->needs_start && unit->epoch != NULL)
         {
-          if (!unit->is_sync_point && !unit->opens_epoch)
+          if (!unit->is_sync_point)
             {
               cursor->next++;
               continue;
@@ -350,7 +350,7 @@ relais_media_ring_get_stats (RelaisMediaRing *self)
     {
       const RelaisUnit *unit = get_unit (self, i);
 
-      if (unit->is_sync_point || unit->opens_epoch)
+      if (unit->is_sync_point)
         {
           stats.oldest_start_age_ms = (now - unit->arrived) / 1000;
           break;

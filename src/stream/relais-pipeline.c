@@ -20,6 +20,7 @@
 #include "stream/relais-pipeline.h"
 
 #include <gst/app/app.h>
+#include <gst/pbutils/pbutils.h>
 
 #include "base/relais-error.h"
 #include "base/relais-log.h"
@@ -48,7 +49,6 @@ struct _RelaisPipeline
   gsize blocks_size;     /* in bytes */
   gboolean blocks_start; /* the first of them is a sync point */
   gboolean has_video, has_audio;
-  gboolean first_unit;
 
   /* When the newest chunk was pushed, in µs: written by the main thread, read by the streaming
    * thread. */
@@ -114,11 +114,9 @@ finish_unit (RelaisPipeline *self)
   for (guint i = 0; i < self->blocks->len; i++)
     payload += gst_buffer_extract (g_ptr_array_index (self->blocks, i), 0, payload, G_MAXSIZE);
   unit->is_sync_point = self->blocks_start;
-  unit->opens_epoch = self->first_unit;
   unit->time = GST_BUFFER_PTS (GST_BUFFER (g_ptr_array_index (self->blocks, 0)));
   unit->arrived = __atomic_load_n (&self->arrived, __ATOMIC_RELAXED);
 
-  self->first_unit = FALSE;
   self->blocks_size = 0;
   self->blocks_start = FALSE;
   g_ptr_array_set_size (self->blocks, 0);
@@ -293,14 +291,13 @@ discard_track (RelaisPipeline *self, GstPad *pad, const char *media_type)
 static void
 refuse_codec (RelaisPipeline *self, GstCaps *caps)
 {
-  const GstStructure *structure = gst_caps_get_structure (caps, 0);
-  const char *codec_id = gst_structure_get_string (structure, "codec-id");
+  g_autofree char *description = gst_pb_utils_get_codec_description (caps);
 
-  end_with (self,
-            g_error_new (
-                RELAIS_ERROR, RELAIS_ERROR_UNSUPPORTED_CODEC,
-                "a track is %s; VP8, VP9, AV1 and H.264 with Opus, Vorbis or no audio are carried",
-                codec_id != NULL ? codec_id : gst_structure_get_name (structure)));
+  end_with (self, g_error_new (
+                      RELAIS_ERROR, RELAIS_ERROR_UNSUPPORTED_CODEC,
+                      "a track is %s (%s); VP8, VP9, AV1 and H.264 with Opus, Vorbis or no audio "
+                      "are carried",
+                      description, gst_structure_get_name (gst_caps_get_structure (caps, 0))));
 }
 
 /* On the streaming thread, for every track before the first frame. */
@@ -482,7 +479,6 @@ relais_pipeline_new (const char *stream_id,
   self->user_data = user_data;
   self->tracks = g_array_new (FALSE, FALSE, sizeof (RelaisTrackInfo));
   self->blocks = g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
-  self->first_unit = TRUE;
   g_mutex_init (&self->lock);
   if (!build (self, timestamp_offset, quiet_time, error))
     return NULL;

@@ -7,6 +7,7 @@
 #include "stream/relais-track-info.h"
 
 #include <gst/pbutils/pbutils.h>
+#include <string.h>
 
 static const struct
 {
@@ -21,6 +22,24 @@ static const struct
   { "video/x-av1", "av1", "av01.0.04M.08" }, { "video/x-h264", "h264", "avc1.42E01E" },
   { "audio/x-opus", "opus", "opus" },        { "audio/x-vorbis", "vorbis", "vorbis" },
 };
+
+/* AV1 in Matroska carries an av1C (AV1 Codec ISO Media File Format Binding, section 2.3.3); the
+ * string is that of its section 5. Returns: whether @caps hold one */
+static gboolean
+read_av1_mime (const GstStructure *structure, char *mime, gsize size)
+{
+  const GValue *value = gst_structure_get_value (structure, "codec_data");
+  guint8 bytes[3];
+  guint depth;
+
+  if (value == NULL
+      || gst_buffer_extract (gst_value_get_buffer (value), 0, bytes, sizeof bytes) != sizeof bytes)
+    return FALSE;
+  depth = (bytes[2] & 0x40) == 0 ? 8 : (bytes[2] & 0x20) == 0 ? 10 : 12;
+  g_snprintf (mime, size, "av01.%u.%02u%c.%02u", bytes[1] >> 5, bytes[1] & 0x1f,
+              (bytes[2] & 0x80) != 0 ? 'H' : 'M', depth);
+  return TRUE;
+}
 
 /**
  * relais_track_info_from_caps:

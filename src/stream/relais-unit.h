@@ -12,7 +12,6 @@ typedef struct
   gatomicrefcount ref_count;
   RelaisEpoch *epoch;     /* owned; NULL for a notice */
   gboolean is_sync_point; /* decoding can start here */
-  gboolean opens_epoch;   /* the epoch's first unit */
   guint64 time;           /* of its first block on the stream's timeline, in ns */
   gint64 arrived; /* g_get_monotonic_time() when its last byte was read from the publisher, in µs */
 
