@@ -494,6 +494,7 @@ test_damage (void)
     { LITERAL ("\x1F\x43\xB6\x75\x1F\x43\xB6\x1F\x43") },     /* no Cluster */
     { LITERAL ("\x00\x1F\x43\xB6\x75\x83\xEC\x82\xE7") },     /* no Timestamp in the Cluster */
     { LITERAL ("\x00\x1A\x45\xDF\xA3\x87\x42\x82\x84mkvx") }, /* no recording of ours */
+    { LITERAL ("\x00\x1F\x43\xB6\x75\x84\xEC\x82zz\xE7\x81\x05") }, /* Timestamp outside */
   };
   static const char end[]
       = "\x1F\x43\xB6\x75\xFF\xBF\x84zzzz\xEC\x80\xE7\x81\x05" BLOCK CLUSTER BLOCK;
@@ -528,6 +529,97 @@ test_damage (void)
             g_assert_cmpmem (sink.bytes->data + mark->at, sink.bytes->len - mark->at, end,
                              sizeof end - 1);
         }
+    }
+}
+
+/* What goes past the end of a Segment of known size is damage, and after that its end is forgotten.
+ */
+static void
+test_known_segment (void)
+{
+#define KNOWN EBML_HEADER "\x18\x53\x80\x67\x98" TRACKS CLUSTER BLOCK
+  static const struct
+  {
+    const char *damage;
+    gsize len;
+  } bad[] = {
+    { LITERAL (BLOCK) },
+    { LITERAL (SEGMENT TRACKS) },
+    { LITERAL ("\xBF\x84zzzz") },
+  };
+  static const char end[] = CLUSTER BLOCK BLOCK BLOCK;
+  static const char narrow[] = EBML_HEADER "\x18\x53\x80\x67\x80" TRACKS CLUSTER;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_auto (Sink) sink = { 0 };
+
+      sink_init (&sink);
+      sink_take (&sink, LITERAL (KNOWN));
+      sink_take (&sink, bad[i].damage, bad[i].len);
+      sink_take (&sink, end, sizeof end - 1);
+      g_assert_cmpuint (sink.marks->len, ==, 2);
+      g_assert_cmpuint (g_array_index (sink.marks, Mark, 1).at, ==, sizeof KNOWN - 1);
+      g_assert_cmpmem (sink.bytes->data + sizeof KNOWN - 1, sink.bytes->len - sizeof KNOWN + 1, end,
+                       sizeof end - 1);
+      g_assert_cmpuint (relais_ebml_scanner_get_skipped (sink.scanner), ==, bad[i].len);
+    }
+
+  /* A Cluster of unknown size of which not even the header fits. */
+  for (guint8 room = 0; room < 5; room++)
+    {
+      g_autofree char *data = g_memdup2 (narrow, sizeof narrow);
+      g_auto (Sink) sink = { 0 };
+
+      data[40] = (char) (0x80 + sizeof TRACKS CLUSTER - 1 + room);
+      sink_init (&sink);
+      sink_take (&sink, data, sizeof narrow - 1);
+      sink_take (&sink, LITERAL (CLUSTER));
+      g_assert_cmpuint (sink.marks->len, ==, 2);
+      g_assert_cmpuint (g_array_index (sink.marks, Mark, 1).at, ==, sizeof narrow - 1);
+      g_assert_cmpuint (relais_ebml_scanner_get_skipped (sink.scanner), ==, 0);
+    }
+}
+
+/* The limits, from both sides. */
+static void
+test_limits (void)
+{
+  static const char before[] = EBML_HEADER SEGMENT TRACKS;
+  g_autofree guint8 *zeros = g_malloc0 (5 << 20);
+  g_auto (Sink) sink = { 0 };
+
+  for (gsize over = 0; over < 2; over++)
+    {
+      gsize fill = MAX_HEADER - (sizeof before - 1) - 4 + over;
+      guint8 header[4] = { 0xEC, 0x20 | fill >> 16, fill >> 8 & 0xFF, fill & 0xFF };
+      g_auto (Sink) large = { 0 };
+      g_autoptr (GError) error = NULL;
+
+      sink_init (&large);
+      sink_take (&large, before, sizeof before - 1);
+      if (over > 0)
+        {
+          g_assert_false (sink_feed (&large, header, sizeof header, &error));
+          g_assert_error (error, RELAIS_ERROR, RELAIS_ERROR_HEADER_TOO_LARGE);
+          continue;
+        }
+      sink_take (&large, header, sizeof header);
+      sink_take (&large, zeros, fill);
+      sink_take (&large, LITERAL (CLUSTER));
+      g_assert_cmpuint (g_bytes_get_size (relais_ebml_scanner_get_header (large.scanner)), ==,
+                        MAX_HEADER);
+    }
+
+  /* Each search has its own 8 MiB. */
+  sink_init (&sink);
+  sink_take (&sink, LITERAL (GOOD));
+  for (guint i = 1; i <= 3; i++)
+    {
+      sink_take (&sink, zeros, 5 << 20);
+      sink_take (&sink, LITERAL (CLUSTER BLOCK));
+      g_assert_cmpuint (sink_count (&sink, RELAIS_EBML_SPAN_RESYNC), ==, i);
+      g_assert_cmpuint (relais_ebml_scanner_get_skipped (sink.scanner), ==, i * (5 << 20));
     }
 }
 
@@ -578,6 +670,8 @@ test_errors (void)
     { LITERAL ("\x1A\x45\xDF\xA3\x87\x42\x82\x84mkvx"), 12, RELAIS_ERROR_NOT_MATROSKA, "DocType" },
     { LITERAL ("\x1A\x45\xDF\xA3\x84\x42\x86\x81\x01" SEGMENT), 9, RELAIS_ERROR_NOT_MATROSKA,
       "without DocType" },
+    { LITERAL ("\x1A\x45\xDF\xA3\x8A\x42\x82\x84webm\xEC\x82zz"), 14, RELAIS_ERROR_NOT_MATROSKA,
+      "damaged" },
     { LITERAL (CLUSTER BLOCK), 4, RELAIS_ERROR_NO_HEADER, "1f 43 b6 75" },
     { LITERAL (BLOCK BLOCK), 1, RELAIS_ERROR_NO_HEADER, "a3" },
     { LITERAL (SEGMENT TRACKS), 4, RELAIS_ERROR_NO_HEADER, "18 53 80 67" },
@@ -711,6 +805,8 @@ main (int argc, char **argv)
   g_test_add_func ("/ebml-scanner/false-recording", test_false_recording);
   g_test_add_func ("/ebml-scanner/structures", test_structures);
   g_test_add_func ("/ebml-scanner/damage", test_damage);
+  g_test_add_func ("/ebml-scanner/known-segment", test_known_segment);
+  g_test_add_func ("/ebml-scanner/limits", test_limits);
   g_test_add_func ("/ebml-scanner/damage-then-recording", test_damage_then_recording);
   g_test_add_func ("/ebml-scanner/errors", test_errors);
   g_test_add_func ("/ebml-scanner/endless-header", test_endless_header);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "egress/relais-websocket-frame.h"
+#include "base/relais-websocket-frame.h"
 
 static void
 assert_frame (GBytes *frame, gconstpointer expected, gsize size)
