@@ -10,12 +10,16 @@
  *
  * An element header (ID and size, up to 12 bytes) that a chunk's end cuts in two is held back and
  * joined to the next chunk. So the reader of the spans sees element headers that are whole and that
- * were found valid; what stands between them after damage does not reach it. Held back in the same
+ * were found valid; what stands between them after damage does not reach it. This is the rule, not
+ * the exception: Chromium 156 ends every chunk after the first byte of the next element's ID (its
+ * first chunk may be a lonely 1A), so its chunks are copied once here, rather than piece by piece
+ * in a demuxer's adapter. Firefox's end with an element, and are not copied. Held back in the same
  * way is what may turn out to be an EBML header (up to 1 KiB) and, in a search, what may turn out
  * to be a Cluster (up to 268 bytes).
  *
  * Memory: at most max_header_bytes for the header of the current recording, and 2.5 KiB held back.
- * While a chunk is fed that follows held bytes, a copy of that chunk.
+ * While a chunk is fed that follows held bytes, a copy of that chunk; spans keep it alive, as they
+ * do the chunk.
  *
  * Damage cannot be seen inside the payload of an element: bytes lost there shift what follows, and
  * the walker notices at the next place where an element must begin. Before the first Cluster of a
@@ -27,6 +31,8 @@
 #include "config.h"
 
 #include "base/relais-ebml-scanner.h"
+
+#include <string.h>
 
 #include "base/relais-ebml.h"
 #include "base/relais-error.h"
@@ -440,6 +446,19 @@ scan (RelaisEbmlScanner *self, Feed *feed, gsize chunk_at, gsize len, GError **e
   self->offset += stop;
 }
 
+/* Returns: (transfer full): what was held, and the chunk after it */
+static GBytes *
+join (const GByteArray *held, GBytes *chunk)
+{
+  gsize len;
+  const guint8 *data = g_bytes_get_data (chunk, &len);
+  guint8 *joined = g_malloc (held->len + len);
+
+  memcpy (joined, held->data, held->len);
+  memcpy (joined + held->len, data, len);
+  return g_bytes_new_take (joined, held->len + len);
+}
+
 /**
  * relais_ebml_scanner_new:
  * @max_header_bytes: the largest header (EBML header up to the first Cluster) that is accepted
@@ -502,11 +521,7 @@ relais_ebml_scanner_feed (RelaisEbmlScanner *self,
   if (self->failure == NULL && len > 0)
     {
       if (held > 0)
-        {
-          g_byte_array_append (self->held, g_bytes_get_data (chunk, NULL), len);
-          joined = g_byte_array_free_to_bytes (self->held);
-          self->held = g_byte_array_new ();
-        }
+        joined = join (self->held, chunk);
       feed.chunk = joined != NULL ? joined : chunk;
       feed.data = g_bytes_get_data (feed.chunk, NULL);
       scan (self, &feed, held, held + len, &self->failure);
