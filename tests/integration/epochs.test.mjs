@@ -79,7 +79,7 @@ test('the publisher breaks off in the middle and comes back', async () => {
   const viewer = await watch(await server(), 'breaks');
   const first = await publish(await server(), 'breaks');
   await first.replay(vp8, { to: 60 });
-  await viewer.units(30);
+  await viewer.units(2);
   first.cut();
   await viewer.message('interrupted');
   const second = await publish(await server(), 'breaks');

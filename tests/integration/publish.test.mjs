@@ -154,7 +154,7 @@ test('a second publisher of a live id gets busy and 1008, the first goes on', as
 test('a codec that relais cannot carry is refused by name, with 1003', async () => {
   for (const [codec, args, word] of [
     ['theora', ['-c:v', 'libtheora'], /theora/i],
-    ['ffv1', ['-c:v', 'ffv1'], /ffv1/i],
+    ['ffv1', ['-c:v', 'ffv1'], /video\/x-ffv/],
     ['flac', ['-vn', '-c:a', 'flac'], /flac/i],
   ]) {
     const data = await runTool('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=160x120:rate=10', '-f', 'lavfi', '-i', 'sine', '-t', '1', ...args, ...args[0] === '-vn' ? [] : ['-an'],

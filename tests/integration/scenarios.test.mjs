@@ -120,7 +120,7 @@ test('the broadcaster breaks off without a close frame: what it sent is delivere
   const publisher = await publish(await server(), 'breaks');
   const viewer = await watch(await server(), 'breaks');
   await publisher.replay(vp8, { to: 60 });
-  await viewer.units(20);
+  await viewer.units(2);
   publisher.cut();
   await viewer.message('interrupted');
   await judge(viewer.file(), 'broken off');

@@ -86,7 +86,7 @@ export function readMatroska(buffer) {
     if (!current)
       throw new Error(`the file does not begin with an EBML header but with element 0x${id.toString(16)}`);
     switch (id) {
-      case ID.DOC_TYPE: current.docType = data.toString('latin1'); break;
+      case ID.DOC_TYPE: current.docType = data.toString('latin1').replace(/\0+$/, ''); break;
       case ID.TIMESTAMP_SCALE: current.scale = readUint(data); break;
       case ID.TRACK_ENTRY: current.tracks.push(entry = {}); break;
       case ID.TRACK_NUMBER: entry.number = readUint(data); break;

@@ -2,8 +2,8 @@
 // The real binary, on a free port, watched: its ready line, its log as events, its exit code.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { createWriteStream, existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -32,10 +32,11 @@ export class Server extends Watched {
     // Should a test die before its teardown, the server goes with it.
     this.reap = () => this.child.kill('SIGKILL');
     process.once('exit', this.reap);
+    const file = process.env.RELAIS_TEST_OUT && createWriteStream(path.join(process.env.RELAIS_TEST_OUT, `server-${this.child.pid}.log`));
+    file?.write(`relais ${args.join(' ')}\n`);
     createInterface({ input: this.child.stderr }).on('line', (line) => {
       this.log.push(line);
-      if (process.env.RELAIS_TEST_VERBOSE)
-        process.stderr.write(`${line}\n`);
+      file?.write(`${line}\n`);
       this.changed();
     });
     createInterface({ input: this.child.stdout }).on('line', (line) => {
@@ -46,6 +47,7 @@ export class Server extends Watched {
       this.child.on('close', (code, signal) => {
         process.off('exit', this.reap);
         this.exit = { code, signal };
+        file?.end(`ended with ${signal ?? code}\n`);
         resolve(this.exit);
         this.changed();
       });
@@ -94,12 +96,25 @@ export class Server extends Watched {
   async stop(signal = 'SIGTERM') {
     if (!this.exit)
       this.child.kill(signal);
-    await this.until(() => this.exit, () => `the end of the server after ${signal}\n${this.tail()}`);
+    try {
+      await this.until(() => this.exit, () => `the end of the server after ${signal}\n${this.tail()}`);
+    } catch (error) {
+      const threads = this.backtrace();
+      this.child.kill('SIGKILL');
+      await this.exited;
+      throw new Error(`${error.message}\n${threads}`, { cause: error });
+    }
     const fatal = this.log.findIndex((line) => FATAL.test(line));
     if (fatal >= 0)
       assert.fail(`the server's log has:\n${this.log.slice(fatal, fatal + 40).join('\n')}`);
     assert.deepEqual(this.exit, { code: 0, signal: null }, this.tail());
     assert.equal(this.output.length, 1, `standard output: ${this.output.join('\n')}`);
+  }
+
+  /** What each thread does, for whoever reads about a server that hangs; needs gdb. */
+  backtrace() {
+    const { stdout } = spawnSync('gdb', ['-p', String(this.pid), '-batch', '-ex', 'thread apply all backtrace 25'], { encoding: 'utf8' });
+    return (stdout ?? '(no gdb)').split('\n').filter((line) => /^(Thread|#)/.test(line)).join('\n');
   }
 
   async get(rest, options) {

@@ -128,10 +128,10 @@ export class Viewer extends Watched {
   }
 }
 
-/** Connects and waits until the WebSocket is open. */
+/** Connects and waits for the first message (`waiting` or `init`): from here on nothing of the stream passes this viewer by. */
 export async function watch(server, id, options) {
   const viewer = new Viewer(server, id, options);
-  await viewer.until(() => viewer.opened || viewer.refused || viewer.error, `the WebSocket of a viewer of ${id}`);
-  assert.ok(viewer.opened, `a viewer of ${id} was refused: ${viewer.refused ?? viewer.error}`);
+  await viewer.until(() => viewer.messages.length > 0 || viewer.refused || viewer.error || viewer.close, `the first message for a viewer of ${id}`);
+  assert.ok(viewer.messages.length > 0, `a viewer of ${id} was refused: ${viewer.refused ?? viewer.error ?? JSON.stringify(viewer.close)}`);
   return viewer;
 }

@@ -257,10 +257,11 @@ relais_test_decode_ffmpeg (const char *fourcc, const char *decoder, GPtrArray *p
   path = g_build_filename (directory, "stream.ivf", NULL);
   write_ivf (path, fourcc, packets);
   {
-    const char *argv[]
-        = { "ffmpeg",     "-nostdin", "-v", "warning",  "-threads", "2",         "-c:v",
-            decoder,      "-i",       path, "-map",     "0:v",      "-fps_mode", "passthrough",
-            "-autoscale", "0",        "-f", "framemd5", "-",        NULL };
+    const char *argv[] = { "ffmpeg", "-nostdin",   "-v",        "warning",     "-threads",
+                           "2",      "-c:v",       decoder,     "-i",          path,
+                           "-map",   "0:v",        "-fps_mode", "passthrough", "-enc_time_base",
+                           "-1",     "-autoscale", "0",         "-f",          "framemd5",
+                           "-",      NULL };
 
     g_spawn_sync (NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &output, &complaints,
                   &status, &error);
