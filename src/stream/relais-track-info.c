@@ -63,11 +63,13 @@ relais_track_info_from_caps (RelaisTrackInfo *info, GstCaps *caps)
 
       info->codec = codecs[i].word;
       info->is_video = g_str_has_prefix (codecs[i].media_type, "video/");
+      if (g_str_equal (info->codec, "av1")
+          && read_av1_mime (structure, info->mime_codec, sizeof info->mime_codec))
+        continue;
+      /* Where the caps hold no profile, GStreamer says a bare FourCC, which browsers refuse; so it
+       * does for VP8 ("vp08"). */
       mime_codec = gst_codec_utils_caps_get_mime_codec (caps);
-      /* Of these three GStreamer says either what a browser takes or a bare FourCC that it does
-       * not. */
-      if (mime_codec == NULL || g_str_equal (mime_codec, "av01")
-          || g_str_equal (mime_codec, "vp09"))
+      if (mime_codec == NULL || strchr (mime_codec, '.') == NULL)
         g_strlcpy (info->mime_codec, codecs[i].mime_fallback, sizeof info->mime_codec);
       else
         g_strlcpy (info->mime_codec, mime_codec, sizeof info->mime_codec);
