@@ -32,21 +32,23 @@ read_leb128 (const guint8 **data, gsize *size, guint64 *value)
  *
  * Only the last OBU may come without a size field: it fills the rest.
  *
- * Returns: %FALSE at the end and at the first byte that cannot be an OBU; @obu is undefined then
+ * Returns: %FALSE at the end, where @size is 0, and at bytes that cannot be an OBU, where @data and
+ * @size stay; @obu is undefined then
  */
 gboolean
 relais_av1_obu_next (const guint8 **data, gsize *size, RelaisAv1Obu *obu)
 {
+  const guint8 *next = *data;
+  gsize rest = *size;
   guint8 header;
   guint64 payload_size;
 
-  if (*size == 0)
+  if (rest == 0)
     return FALSE;
 
   /* obu_header() and obu_extension_header(), sections 5.3.2 and 5.3.3. */
-  header = **data;
-  (*data)++;
-  (*size)--;
+  header = *next++;
+  rest--;
   if (header & 0x80)
     return FALSE;
   obu->type = header >> 3 & 0xf;
@@ -55,23 +57,23 @@ relais_av1_obu_next (const guint8 **data, gsize *size, RelaisAv1Obu *obu)
   obu->spatial_id = 0;
   if (obu->has_extension)
     {
-      if (*size == 0)
+      if (rest == 0)
         return FALSE;
-      obu->temporal_id = **data >> 5;
-      obu->spatial_id = **data >> 3 & 3;
-      (*data)++;
-      (*size)--;
+      obu->temporal_id = *next >> 5;
+      obu->spatial_id = *next >> 3 & 3;
+      next++;
+      rest--;
     }
 
-  payload_size = *size;
-  if ((header & 0x02) && !read_leb128 (data, size, &payload_size))
+  payload_size = rest;
+  if ((header & 0x02) && !read_leb128 (&next, &rest, &payload_size))
     return FALSE;
-  if (payload_size > *size)
+  if (payload_size > rest)
     return FALSE;
 
-  obu->payload = *data;
+  obu->payload = next;
   obu->payload_size = (gsize) payload_size;
-  *data += obu->payload_size;
-  *size -= obu->payload_size;
+  *data = next + obu->payload_size;
+  *size = rest - obu->payload_size;
   return TRUE;
 }

@@ -16,6 +16,7 @@
 
 #include "relais-repeat-frame.h"
 
+#include "relais-repeat-av1.h"
 #include "relais-repeat-opus.h"
 #include "relais-repeat-vp8.h"
 #include "relais-repeat-vp9.h"
@@ -27,6 +28,7 @@ struct _RelaisRepeatFrame
   {
     RelaisRepeatVp8 vp8;
     RelaisRepeatVp9 vp9;
+    RelaisRepeatAv1 av1;
     RelaisRepeatOpus opus;
   } state;
 };
@@ -76,10 +78,12 @@ relais_repeat_frame_observe (RelaisRepeatFrame *self, const guint8 *data, gsize 
     case RELAIS_CODEC_VP9:
       relais_repeat_vp9_observe (&self->state.vp9, data, size);
       break;
+    case RELAIS_CODEC_AV1:
+      relais_repeat_av1_observe (&self->state.av1, data, size);
+      break;
     case RELAIS_CODEC_OPUS:
       relais_repeat_opus_observe (&self->state.opus, data, size);
       break;
-    case RELAIS_CODEC_AV1:
     case RELAIS_CODEC_H264:
     case RELAIS_CODEC_VORBIS:
     case RELAIS_CODEC_UNKNOWN:
@@ -112,9 +116,10 @@ relais_repeat_frame_make (RelaisRepeatFrame *self, gsize *size, guint64 *duratio
       return relais_repeat_vp8_make (&self->state.vp8, size);
     case RELAIS_CODEC_VP9:
       return relais_repeat_vp9_make (&self->state.vp9, size);
+    case RELAIS_CODEC_AV1:
+      return relais_repeat_av1_make (&self->state.av1, size);
     case RELAIS_CODEC_OPUS:
       return relais_repeat_opus_make (&self->state.opus, size, duration);
-    case RELAIS_CODEC_AV1:
     case RELAIS_CODEC_H264:
     case RELAIS_CODEC_VORBIS:
     case RELAIS_CODEC_UNKNOWN:
