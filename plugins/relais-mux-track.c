@@ -40,6 +40,7 @@ relais_mux_track_free (RelaisMuxTrack *self)
 {
   g_clear_pointer (&self->repeat, relais_repeat_frame_free);
   gst_clear_object (&self->target);
+  gst_clear_event (&self->new_caps);
   g_free (self);
 }
 
@@ -110,6 +111,7 @@ relais_mux_track_reset (RelaisMuxTrack *self)
   self->time
       = (RelaisTrackTime){ .reorders = self->time.reorders, .codec_delay = self->time.codec_delay };
   self->started = self->filling = self->eos = FALSE;
+  self->wants_to_leave = self->has_left = FALSE;
   gst_segment_init (&self->segment, GST_FORMAT_TIME);
 }
 
@@ -223,5 +225,6 @@ relais_mux_track_get_stats (const RelaisMuxTrack *self)
                             G_TYPE_UINT64, self->n_frames, "sync-points", G_TYPE_UINT64,
                             self->n_sync_points, "fillers", G_TYPE_UINT64, self->n_fillers,
                             "dropped", G_TYPE_UINT64, self->n_dropped, "lifted", G_TYPE_UINT64,
-                            self->n_lifted, "misflagged", G_TYPE_UINT64, self->n_misflagged, NULL);
+                            self->n_lifted, "misflagged", G_TYPE_UINT64, self->n_misflagged, "left",
+                            G_TYPE_BOOLEAN, self->has_left, NULL);
 }

@@ -28,6 +28,9 @@ typedef struct
   gboolean started;          /* a block was written (of video: a sync point) */
   gboolean filling;          /* the last block written was a filler */
   gboolean eos;
+  gboolean wants_to_leave; /* it is quiet and has no filler: the next epoch goes without it */
+  gboolean has_left;       /* this epoch goes without it */
+  GstEvent *new_caps;      /* owned: caps that only the next muxer may see; NULL = none */
 
   guint64 n_frames;      /* real ones written */
   guint64 n_sync_points; /* of those */

@@ -54,14 +54,26 @@ add_track (JsonBuilder *builder, const RelaisTrackInfo *track, const RelaisTrack
   json_builder_end_object (builder);
 }
 
+static const RelaisTrackCounters *
+find_counters (const RelaisStreamInfo *info, gboolean is_video)
+{
+  for (guint i = 0; i < info->n_counters; i++)
+    if (info->counters[i].is_video == is_video)
+      return &info->counters[i];
+  return NULL;
+}
+
 static void
 add_tracks (JsonBuilder *builder, const RelaisStreamInfo *info)
 {
   json_builder_set_member_name (builder, "tracks");
   json_builder_begin_array (builder);
   for (guint i = 0; info->epoch != NULL && i < info->epoch->tracks->len; i++)
-    add_track (builder, &g_array_index (info->epoch->tracks, RelaisTrackInfo, i),
-               i < info->n_counters ? &info->counters[i] : NULL);
+    {
+      const RelaisTrackInfo *track = &g_array_index (info->epoch->tracks, RelaisTrackInfo, i);
+
+      add_track (builder, track, find_counters (info, track->is_video));
+    }
   json_builder_end_array (builder);
 }
 

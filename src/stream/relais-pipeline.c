@@ -44,7 +44,6 @@ struct _RelaisPipeline
 
   /* Only the streaming thread uses these. */
   RelaisEpoch *epoch;    /* owned; NULL until the header is complete */
-  GArray *tracks;        /* RelaisTrackInfo in the muxer's order */
   GPtrArray *blocks;     /* owned GstBuffer: the unit that is being built */
   gsize blocks_size;     /* in bytes */
   gboolean blocks_start; /* the first of them is a sync point */
@@ -148,28 +147,38 @@ read_streamheader (GstCaps *caps)
   return g_byte_array_free_to_bytes (bytes);
 }
 
+/* Only now, behind the parsers, do the caps hold all they ever will (the profile of H.264). A pad
+ * without a target has left the epoch. Not from the muxer's statistics: it is inside its lock now.
+ */
+static void
+list_track (RelaisPipeline *self, const char *pad_name, GArray *tracks)
+{
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (self->mux, pad_name);
+  g_autoptr (GstPad) target = gst_ghost_pad_get_target (GST_GHOST_PAD (pad));
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+  RelaisTrackInfo info;
+
+  if (target != NULL && caps != NULL && relais_track_info_from_caps (&info, caps))
+    g_array_append_val (tracks, info);
+}
+
 static gboolean
 open_epoch (RelaisPipeline *self, GstCaps *caps)
 {
   const char *media_type = gst_structure_get_name (gst_caps_get_structure (caps, 0));
   g_autoptr (GBytes) init = read_streamheader (caps);
+  g_autoptr (GArray) tracks = NULL;
   g_autofree char *mime = NULL;
 
   if (init == NULL)
     return FALSE;
-  /* Only now, behind the parsers, do the caps hold all they ever will (the profile of H.264). */
-  for (guint i = 0; i < self->tracks->len; i++)
-    {
-      RelaisTrackInfo *info = &g_array_index (self->tracks, RelaisTrackInfo, i);
-      g_autoptr (GstPad) pad
-          = gst_element_get_static_pad (self->mux, info->is_video ? "video_0" : "audio_0");
-      g_autoptr (GstCaps) pad_caps = gst_pad_get_current_caps (pad);
-
-      if (pad_caps != NULL)
-        relais_track_info_from_caps (info, pad_caps);
-    }
-  mime = relais_track_info_make_mime (self->tracks, g_str_has_suffix (media_type, "/webm"));
-  self->epoch = self->handlers.open_epoch (self, mime, self->tracks, init, self->user_data);
+  tracks = g_array_new (FALSE, FALSE, sizeof (RelaisTrackInfo));
+  if (self->has_video)
+    list_track (self, "video_0", tracks);
+  if (self->has_audio)
+    list_track (self, "audio_0", tracks);
+  mime = relais_track_info_make_mime (tracks, g_str_has_suffix (media_type, "/webm"));
+  self->epoch = self->handlers.open_epoch (self, mime, tracks, init, self->user_data);
   return TRUE;
 }
 
@@ -184,7 +193,11 @@ take_sample (GstAppSink *sink, gpointer user_data)
     return GST_FLOW_EOS;
   buffer = gst_sample_get_buffer (sample);
   if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_HEADER))
-    return GST_FLOW_OK;
+    {
+      finish_unit (self);
+      g_clear_pointer (&self->epoch, relais_epoch_unref);
+      return GST_FLOW_OK;
+    }
   if (self->epoch == NULL && !open_epoch (self, gst_sample_get_caps (sample)))
     {
       end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_INTERNAL,
@@ -220,7 +233,7 @@ take_drained (GstAppSrc *src, guint length, gpointer user_data)
 {
   RelaisPipeline *self = user_data;
 
-  if (self->tracks->len > 0)
+  if (self->has_video || self->has_audio)
     {
       g_autoptr (GstPad) pad
           = gst_element_get_static_pad (self->mux, self->has_video ? "video_0" : "audio_0");
@@ -345,7 +358,6 @@ take_pad (GstElement *demux, GstPad *pad, gpointer user_data)
       return;
     }
   *has_kind = TRUE;
-  g_array_append_val (self->tracks, info);
 
   if (parser != NULL)
     {
@@ -414,7 +426,7 @@ add_element (RelaisPipeline *self, const char *factory, GError **error)
 }
 
 static gboolean
-build (RelaisPipeline *self, guint64 timestamp_offset, guint64 quiet_time, GError **error)
+build (RelaisPipeline *self, const RelaisConfig *config, guint64 timestamp_offset, GError **error)
 {
   GstAppSrcCallbacks src_callbacks = { .need_data = take_drained };
   GstAppSinkCallbacks sink_callbacks = { .eos = take_end, .new_sample = take_sample };
@@ -437,7 +449,8 @@ build (RelaisPipeline *self, guint64 timestamp_offset, guint64 quiet_time, GErro
                 "block", FALSE, NULL);
   g_object_set (demux, "max-gap-time", (guint64) 0, NULL);
   g_object_set (self->mux, "hold-units", TRUE, "timestamp-offset", timestamp_offset, "quiet-time",
-                quiet_time, NULL);
+                (guint64) config->quiet_track_ms * GST_MSECOND, "leave-time",
+                (guint64) config->quiet_track_drop_ms * GST_MSECOND, NULL);
   g_object_set (self->sink, "sync", FALSE, "async", FALSE, "enable-last-sample", FALSE, NULL);
   gst_app_src_set_callbacks (GST_APP_SRC (self->src), &src_callbacks, self, NULL);
   gst_app_sink_set_callbacks (GST_APP_SINK (self->sink), &sink_callbacks, self, NULL);
@@ -456,8 +469,8 @@ build (RelaisPipeline *self, guint64 timestamp_offset, guint64 quiet_time, GErro
 /**
  * relais_pipeline_new:
  * @stream_id: for the log
+ * @config: what to do about quiet tracks
  * @timestamp_offset: where the recording's first block lands on the stream's timeline, in ns
- * @quiet_time: a track that is quiet so long while another flows gets fillers, in ns; 0 = never
  * @handlers: what it calls
  * @user_data: passed to them; must outlive the pipeline
  * @error: RELAIS_ERROR_INTERNAL where GStreamer lacks an element
@@ -466,8 +479,8 @@ build (RelaisPipeline *self, guint64 timestamp_offset, guint64 quiet_time, GErro
  */
 RelaisPipeline *
 relais_pipeline_new (const char *stream_id,
+                     const RelaisConfig *config,
                      guint64 timestamp_offset,
-                     guint64 quiet_time,
                      const RelaisPipelineHandlers *handlers,
                      gpointer user_data,
                      GError **error)
@@ -477,10 +490,9 @@ relais_pipeline_new (const char *stream_id,
   self->stream_id = g_strdup (stream_id);
   self->handlers = *handlers;
   self->user_data = user_data;
-  self->tracks = g_array_new (FALSE, FALSE, sizeof (RelaisTrackInfo));
   self->blocks = g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
   g_mutex_init (&self->lock);
-  if (!build (self, timestamp_offset, quiet_time, error))
+  if (!build (self, config, timestamp_offset, error))
     return NULL;
   return g_steal_pointer (&self);
 }
@@ -507,7 +519,6 @@ relais_pipeline_free (RelaisPipeline *self)
   destroy_source (&self->done_source);
   destroy_source (&self->drain_source);
   g_clear_pointer (&self->epoch, relais_epoch_unref);
-  g_array_unref (self->tracks);
   g_ptr_array_unref (self->blocks);
   g_clear_error (&self->failure);
   g_mutex_clear (&self->lock);
@@ -602,10 +613,15 @@ relais_pipeline_get_counters (RelaisPipeline *self, RelaisTrackCounters *counter
   list = gst_structure_get_value (stats, "tracks");
   n = MIN (gst_value_array_get_size (list), max_tracks);
   for (guint i = 0; i < n; i++)
-    gst_structure_get (gst_value_get_structure (gst_value_array_get_value (list, i)), "frames",
-                       G_TYPE_UINT64, &counters[i].n_frames, "sync-points", G_TYPE_UINT64,
-                       &counters[i].n_sync_points, "fillers", G_TYPE_UINT64, &counters[i].n_fillers,
-                       "dropped", G_TYPE_UINT64, &counters[i].n_dropped, "lifted", G_TYPE_UINT64,
-                       &counters[i].n_lifted, NULL);
+    {
+      const GstStructure *track = gst_value_get_structure (gst_value_array_get_value (list, i));
+
+      counters[i].is_video = g_str_has_prefix (gst_structure_get_string (track, "pad"), "video");
+      gst_structure_get (track, "left", G_TYPE_BOOLEAN, &counters[i].has_left, "frames",
+                         G_TYPE_UINT64, &counters[i].n_frames, "sync-points", G_TYPE_UINT64,
+                         &counters[i].n_sync_points, "fillers", G_TYPE_UINT64,
+                         &counters[i].n_fillers, "dropped", G_TYPE_UINT64, &counters[i].n_dropped,
+                         "lifted", G_TYPE_UINT64, &counters[i].n_lifted, NULL);
+    }
   return n;
 }

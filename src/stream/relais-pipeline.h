@@ -3,6 +3,7 @@
 
 #include <gst/gst.h>
 
+#include "base/relais-config.h"
 #include "stream/relais-epoch.h"
 #include "stream/relais-unit.h"
 
@@ -13,8 +14,8 @@ typedef struct _RelaisPipeline RelaisPipeline;
 /* How a pipeline speaks to its stream. */
 typedef struct
 {
-  /* On the streaming thread: the header is complete. Returns: (transfer full): the epoch that it
-   * opens. */
+  /* On the streaming thread: a header is complete, the first or another one. Returns: (transfer
+   * full): the epoch that it opens. */
   RelaisEpoch *(*open_epoch) (RelaisPipeline *pipeline,
                               const char *mime,
                               GArray *tracks,
@@ -32,6 +33,8 @@ typedef struct
 /* Counters of one track, real ones of this recording so far. */
 typedef struct
 {
+  gboolean is_video;
+  gboolean has_left; /* the epoch goes without it */
   guint64 n_frames;
   guint64 n_sync_points;
   guint64 n_fillers;
@@ -40,8 +43,8 @@ typedef struct
 } RelaisTrackCounters;
 
 RelaisPipeline *relais_pipeline_new (const char *stream_id,
+                                     const RelaisConfig *config,
                                      guint64 timestamp_offset,
-                                     guint64 quiet_time,
                                      const RelaisPipelineHandlers *handlers,
                                      gpointer user_data,
                                      GError **error);

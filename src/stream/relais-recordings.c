@@ -27,7 +27,7 @@ typedef struct
 struct _RelaisRecordings
 {
   char *stream_id;
-  guint64 quiet_time; /* ns */
+  const RelaisConfig *config; /* outlives it */
   RelaisRecordingsHandlers handlers;
   gpointer user_data;
 
@@ -119,7 +119,7 @@ start_first (RelaisRecordings *self)
   g_autoptr (GError) error = NULL;
   GBytes *bytes;
 
-  recording->pipeline = relais_pipeline_new (self->stream_id, self->end_time, self->quiet_time,
+  recording->pipeline = relais_pipeline_new (self->stream_id, self->config, self->end_time,
                                              &pipeline_handlers, self, &error);
   if (recording->pipeline == NULL)
     {
@@ -140,7 +140,7 @@ start_first (RelaisRecordings *self)
 /**
  * relais_recordings_new:
  * @stream_id: for the log
- * @quiet_time: a track that is quiet so long while another flows gets fillers, in ns; 0 = never
+ * @config: the configuration, which must outlive it
  * @handlers: what it calls
  * @user_data: passed to them; must outlive it
  *
@@ -148,14 +148,14 @@ start_first (RelaisRecordings *self)
  */
 RelaisRecordings *
 relais_recordings_new (const char *stream_id,
-                       guint64 quiet_time,
+                       const RelaisConfig *config,
                        const RelaisRecordingsHandlers *handlers,
                        gpointer user_data)
 {
   RelaisRecordings *self = g_new0 (RelaisRecordings, 1);
 
   self->stream_id = g_strdup (stream_id);
-  self->quiet_time = quiet_time;
+  self->config = config;
   self->handlers = *handlers;
   self->user_data = user_data;
   g_queue_init (&self->recordings);

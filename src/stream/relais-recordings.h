@@ -20,7 +20,7 @@ typedef struct
 } RelaisRecordingsHandlers;
 
 RelaisRecordings *relais_recordings_new (const char *stream_id,
-                                         guint64 quiet_time,
+                                         const RelaisConfig *config,
                                          const RelaisRecordingsHandlers *handlers,
                                          gpointer user_data);
 void relais_recordings_free (RelaisRecordings *self);

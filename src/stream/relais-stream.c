@@ -260,8 +260,7 @@ relais_stream_new (const char *id, const RelaisConfig *config)
   self->config = config;
   self->ring = relais_media_ring_new ((guint64) config->ring_max_bytes, config->ring_max_ms,
                                       (guint64) config->viewer_lag_bytes, config->viewer_lag_ms);
-  self->recordings = relais_recordings_new (id, (guint64) config->quiet_track_ms * 1000000,
-                                            &recordings_handlers, self);
+  self->recordings = relais_recordings_new (id, config, &recordings_handlers, self);
   g_mutex_init (&self->lock);
   self->resume_source = g_source_new (&resume_source_funcs, sizeof (GSource));
   g_source_set_static_name (self->resume_source, "relais-stream-resume");
