@@ -9,7 +9,7 @@
 // max(t[i] - e[i-1]) - mean(t[i] - e[i]), plus a little for decoding. A regular arrival every 100 ms gives 0.1 s.
 
 const WINDOW = 12;
-const SAFETY = 0.04;
+const SAFETY = 0.05;
 const BEST = 0.15;
 const WORST = 4;
 /** A gap longer than this is an outage, which a stall tells of, not jitter to prepare for. */

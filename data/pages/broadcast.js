@@ -7,7 +7,7 @@
 import { Studio } from './broadcast-studio.js';
 import { cameraAllowed, listDevices, whatBlocks } from './capture-sources.js';
 import { formatBitrate, formatBytes, formatCount } from './format.js';
-import { EventLog, FactList } from './panel.js';
+import { bindCopy, EventLog, FactList } from './panel.js';
 import { canRecordSound, videoFormats } from './recorder-formats.js';
 import { bindStreamForm, streamIdFromPath, STREAM_ID_RULE } from './stream-id.js';
 
@@ -45,7 +45,7 @@ class BroadcastPage {
     element('stage').hidden = false;
     element('title').textContent = id;
     const watchAddress = new URL(`/watch/${encodeURIComponent(id)}`, location.href).href;
-    element('watch-address').value = watchAddress;
+    bindCopy(element('copy'), element('watch-address'), watchAddress);
     element('watch-link').href = watchAddress;
     this.#fillCodecs();
     this.#takeParameters();
@@ -149,7 +149,6 @@ class BroadcastPage {
     });
     element('picture-off').addEventListener('click', () => this.#studio.setPictureOff(!this.#studio.pictureOff));
     element('sound-off').addEventListener('click', () => this.#studio.setSoundOff(!this.#studio.soundOff));
-    element('copy').addEventListener('click', () => this.#copy());
     document.addEventListener('visibilitychange', () => this.#holdWakeLock());
     navigator.mediaDevices?.addEventListener?.('devicechange', () => this.#fillDevices());
     addEventListener('beforeunload', (event) => {
@@ -162,20 +161,6 @@ class BroadcastPage {
     if (!(await this.#studio.change(this.#read()))) this.#write(this.#studio.settings);
     await this.#previewIfFree();
     this.#changed();
-  }
-
-  async #copy() {
-    const input = element('watch-address');
-    try {
-      await navigator.clipboard.writeText(input.value);
-    } catch {
-      input.select();
-      document.execCommand('copy');
-    }
-    element('copy').textContent = 'Copied';
-    setTimeout(() => {
-      element('copy').textContent = 'Copy';
-    }, 2000);
   }
 
   /** The screen stays on while live; browsers take the lock back when the tab is hidden. */

@@ -34,12 +34,12 @@ function buildRow(id) {
   const broadcast = make('a', 'button compact', 'Broadcast');
   broadcast.href = `/broadcast/${encodeURIComponent(id)}`;
   broadcast.setAttribute('aria-label', `Broadcast as ${id}`);
-  const watch = make('a', 'button compact primary', 'Watch');
+  const watch = make('a', 'button compact', 'Watch');
   watch.href = name.href;
   watch.setAttribute('aria-label', `Watch ${id}`);
   actions.append(broadcast, watch);
   item.append(title, facts, actions);
-  return { item, state, facts, broadcast };
+  return { item, state, facts, broadcast, watch };
 }
 
 function trackWords(track) {
@@ -81,6 +81,7 @@ function show(streams) {
     setText(row.state, STATE_WORDS[stream.state] ?? stream.state);
     setText(row.facts, factWords(stream));
     row.broadcast.hidden = stream.state === 'live';
+    row.watch.classList.toggle('primary', stream.state === 'live');
     if (list.children[i] !== row.item) list.insertBefore(row.item, list.children[i] ?? null);
   });
   const live = streams.filter(({ state }) => state === 'live').length;

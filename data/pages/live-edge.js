@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Keeps a video at the live edge. After a join it seeks once, to the target latency behind the edge; from then on
-// it holds the target by playing a few percent faster or slower, and jumps only when far behind, over a gap, or
+// Keeps a video at the live edge. After a join it seeks once, close to the edge, shows that picture, and lets it run as soon
+// as the target latency's worth of media is ahead of it: how long a browser takes to seek does not matter then, and
+// nothing is played fast. From then on it holds the target by playing a few percent faster or slower, and jumps only when far behind, over a gap, or
 // when the decoder hangs. When the buffer has run dry it holds the picture until the target's worth of
 // media is there again, instead of stuttering along at the edge.
 //
@@ -18,16 +19,22 @@ const GAIN = 0.3;
 const ENGAGE = 0.04;
 const RELEASE = 0.012;
 /** Further behind the target than this is too far to be caught up by playing faster. */
-const FAR_BEHIND = 1;
-/** While a join's burst still arrives, and on return to a hidden tab, less is far. */
-const FAR_WHILE_SETTLING = 0.25;
+const FAR_BEHIND = 0.6;
+/** On return from a pause or a hidden tab less is far. */
+const FAR_ON_RETURN = 0.25;
 const SETTLE_TIME = 0.4;
+/** A join waits this long for the rest of its first burst. */
+const BURST_TIME = 0.3;
 const SMOOTHING = 0.5;
+/** A join shows the picture this much before the edge. */
+const JOIN_AHEAD = 0.06;
 /** Less than this ahead of a playhead that stands still: the buffer is dry. */
 const DRY = 0.08;
 const STUCK = 0.15;
-const HANG = 0.8;
-const SEEK_LIMIT = 2.5;
+const HANG = 1.5;
+const SEEK_LIMIT = 8;
+/** Seconds of decoding a second of media costs, until a seek has been measured. */
+const FIRST_DECODE_COST = 0.05;
 const HOLD_LIMIT = 2;
 
 /**
@@ -46,7 +53,11 @@ export class LiveEdge {
   #model = new ArrivalModel();
   #fixedTarget = NaN;
   #joining = true;
+  #joiningSince = NaN;
   #settledAt = 0;
+  #decodeCost = FIRST_DECODE_COST;
+  #seekSpan = NaN;
+  #seekStart = NaN;
   #latency = NaN;
   #latencyAt = 0;
   #adjusting = false;
@@ -73,6 +84,7 @@ export class LiveEdge {
     this.#video = video;
     this.#buffer = buffer;
     this.#handlers = handlers;
+    video.addEventListener('seeked', () => this.#seeked());
   }
 
   /** The latency to aim at. */
@@ -106,6 +118,7 @@ export class LiveEdge {
   /** A new MediaSource: the next media is where playback starts. */
   begin() {
     this.#joining = true;
+    this.#joiningSince = NaN;
     this.#latency = NaN;
     this.#release();
     this.rejoin();
@@ -127,10 +140,14 @@ export class LiveEdge {
     if (Number.isNaN(after)) return;
     const now = clock();
     if (this.#joining) {
+      if (Number.isNaN(this.#joiningSince)) this.#joiningSince = now;
+      if (!this.#buffer.settled && now - this.#joiningSince < BURST_TIME) return;
       this.#joining = false;
       this.#settledAt = now + SETTLE_TIME;
       this.#progressAt = now;
-      this.#seek(after - this.target);
+      this.#seek(after - JOIN_AHEAD);
+      this.#holdingSince = now;
+      this.#setRate(0);
       return;
     }
     if (this.#settledAt === Infinity) this.#settledAt = now + SETTLE_TIME;
@@ -178,7 +195,7 @@ export class LiveEdge {
   catchUp() {
     if (this.#joining) return;
     const ahead = this.#ahead();
-    if (ahead > this.target + FAR_WHILE_SETTLING || Number.isNaN(ahead)) this.#jump('back to the live edge');
+    if (ahead > this.target + FAR_ON_RETURN || Number.isNaN(ahead)) this.#jump('back to the live edge');
   }
 
   #ahead() {
@@ -206,12 +223,29 @@ export class LiveEdge {
       this.#handlers.onResume();
       if (this.#gapAhead()) this.#stuck(now, video.currentTime);
     }
-    const settling = now < this.#settledAt;
-    if (ahead > target + (settling ? FAR_WHILE_SETTLING : Math.max(FAR_BEHIND, target))) {
-      this.#jump(settling ? '' : 'far behind');
+    const behind = ahead - target;
+    if (behind > Math.max(FAR_BEHIND, target) && behind > 2 * this.#seekTime(this.#buffer.edge - target)) {
+      this.#jump('far behind');
       return;
     }
     this.#adjust(this.#latency - target);
+  }
+
+  /**
+   * How long a seek would take, from what seeks took before: the decoder begins at the sync point before it. Where that is
+   * slow, a jump is put off until there is a sync point near the edge; else one seek would follow the other.
+   */
+  #seekTime(time) {
+    const sync = this.#buffer.syncBefore(time);
+    return Number.isNaN(sync) ? 0 : (time - sync) * this.#decodeCost;
+  }
+
+  #seeked() {
+    const span = this.#seekSpan;
+    this.#seekSpan = NaN;
+    if (!(span > 0.2)) return;
+    const cost = (clock() - this.#seekStart) / span;
+    this.#decodeCost += (cost - this.#decodeCost) * (cost > this.#decodeCost ? 0.7 : 0.4);
   }
 
   /** Small rate changes with hysteresis. */
@@ -290,10 +324,8 @@ export class LiveEdge {
   #jump(reason) {
     const { edge } = this.#buffer;
     if (Number.isNaN(edge)) return;
-    if (reason) {
-      this.jumps += 1;
-      this.#handlers.onLog(`jumped to the live edge: ${reason}`);
-    }
+    this.jumps += 1;
+    this.#handlers.onLog(`jumped to the live edge: ${reason}`);
     this.#seek(edge - this.target);
   }
 
@@ -301,9 +333,12 @@ export class LiveEdge {
   #seek(time) {
     const last = this.#buffer.ranges.at(-1);
     if (!last) return;
+    const aim = Math.min(Math.max(time, last[0]), last[1]);
     this.#latency = NaN;
-    this.#progressAt = clock();
-    this.#video.currentTime = Math.min(Math.max(time, last[0]), last[1]);
+    this.#seekStart = clock();
+    this.#seekSpan = aim - this.#buffer.syncBefore(aim);
+    this.#progressAt = this.#seekStart;
+    this.#video.currentTime = aim;
   }
 }
 

@@ -5,6 +5,12 @@
 // bounded: what lies behind the playhead is removed, but only up to a sync point, because removing the
 // start of a group of pictures removes the pictures that depend on it too (MSE, coded frame
 // removal). The queue is bounded as well; a SourceBuffer that takes nothing ends in `onError`.
+//
+// Firefox does not know how long the last picture of an append is and guesses from the one before. When the next append
+// then begins more than twice the longest distance since the keyframe later, it sees a discontinuity and drops every
+// picture up to the next keyframe (MSE, coded frame processing; measured with Firefox 153). One hiccup of the encoder between two
+// chunks is enough. So what came since the last sync point is kept, and when media arrives but the end of the
+// buffer stands still, it is appended again in one piece, in which every distance is known.
 
 import { mediaSourceClass } from './media-support.js';
 
@@ -18,6 +24,11 @@ const TRIM_STEP = 4;
 const JOIN_LIMIT = 2 << 20;
 const QUEUE_LIMIT = 64 << 20;
 const MAX_SYNC_TIMES = 4096;
+/** What is kept since the last sync point, in bytes; a longer group of pictures cannot be mended. */
+const KEEP_GROUP = 16 << 20;
+/** So many appends in so many milliseconds without moving the end of the buffer: it needs mending. */
+const STUCK_APPENDS = 3;
+const STUCK_TIME = 250;
 
 /**
  * @typedef {object} MediaBufferHandlers
@@ -40,11 +51,19 @@ export class MediaBuffer {
   #edgeBefore = NaN;
   #syncTimes = [];
   #quotaTries = 0;
+  #init = null;
+  #group = [];
+  #groupBytes = 0;
+  #movedAt = 0;
+  #appendsSince = 0;
+  #mended = false;
   #mime = '';
   #kinds = '';
 
   /** How often old media had to be removed because the browser's quota was reached. */
   quotaTrims = 0;
+  /** How often a group of pictures was appended again to close a hole. */
+  mends = 0;
 
   /**
    * @param {HTMLVideoElement} video
@@ -77,10 +96,29 @@ export class MediaBuffer {
     return buffered.length ? buffered.end(buffered.length - 1) : NaN;
   }
 
+  /** Whether everything asked for has been appended. */
+  get settled() {
+    return this.#queue.length === 0;
+  }
+
   /** The start of what is buffered in seconds; NaN while there is nothing. */
   get start() {
     const { buffered } = this.#video;
     return buffered.length ? buffered.start(0) : NaN;
+  }
+
+  /**
+   * The last sync point at or before a time, where a decoder has to begin to show that time.
+   *
+   * @param {number} time seconds
+   * @returns {number} seconds; NaN when none is known
+   */
+  syncBefore(time) {
+    const times = this.#syncTimes;
+    for (let i = times.length - 1; i >= 0; i -= 1) {
+      if (times[i] <= time) return times[i];
+    }
+    return NaN;
   }
 
   /**
@@ -134,7 +172,11 @@ export class MediaBuffer {
     if (!Number.isNaN(syncTime)) {
       this.#noteSync(syncTime);
       if (!this.#buffer) this.#keepOnlyInit();
+      this.#group = [];
+      this.#groupBytes = 0;
+      this.#mended = false;
     }
+    this.#keepForMending(data);
     this.#queuedBytes += data.byteLength;
     if (this.#queuedBytes > QUEUE_LIMIT) {
       this.#handlers.onError('The browser stopped taking media.');
@@ -150,6 +192,11 @@ export class MediaBuffer {
    */
   appendInit(data) {
     if (!this.#source) return;
+    this.#init = data;
+    this.#group = [];
+    this.#groupBytes = KEEP_GROUP;
+    this.#movedAt = performance.now();
+    this.#appendsSince = 0;
     this.#queuedBytes += data.byteLength;
     this.#push({ type: 'append', data, init: true });
   }
@@ -161,6 +208,8 @@ export class MediaBuffer {
     this.#appending = null;
     this.#syncTimes = [];
     this.#quotaTries = 0;
+    this.#group = [];
+    this.#groupBytes = 0;
     this.#kinds = '';
     this.#mime = '';
     if (this.#buffer) {
@@ -234,13 +283,8 @@ export class MediaBuffer {
       count += 1;
     }
     if (count === 0) return first;
-    const joined = new Uint8Array(total);
-    let at = 0;
-    for (const { data } of [first, ...this.#queue.splice(0, count)]) {
-      joined.set(data instanceof Uint8Array ? data : new Uint8Array(data), at);
-      at += data.byteLength;
-    }
-    return { type: 'append', data: joined };
+    const pieces = [first, ...this.#queue.splice(0, count)].map(({ data }) => data);
+    return { type: 'append', data: joinBuffers(pieces, total) };
   }
 
   #updated() {
@@ -248,7 +292,9 @@ export class MediaBuffer {
       this.#queuedBytes -= this.#appending.data.byteLength;
       this.#appending = null;
       this.#quotaTries = 0;
-      this.#handlers.onAppended(this.#edgeBefore, this.edge);
+      const { edge } = this;
+      this.#handlers.onAppended(this.#edgeBefore, edge);
+      this.#mendIfStuck(edge);
       this.#trim(TRIM_STEP);
     }
     this.#pump();
@@ -272,6 +318,35 @@ export class MediaBuffer {
     }
     this.#appending = null;
     this.#handlers.onError(`${error.name}: ${error.message}`);
+  }
+
+  /** A group whose start is not known counts as full: only whole groups can be appended again. */
+  #keepForMending(data) {
+    if (this.#groupBytes >= KEEP_GROUP) return;
+    this.#groupBytes += data.byteLength;
+    if (this.#groupBytes >= KEEP_GROUP) this.#group = [];
+    else this.#group.push(data);
+  }
+
+  #mendIfStuck(edge) {
+    const now = performance.now();
+    const before = this.#edgeBefore;
+    if (edge > before || (Number.isNaN(before) && !Number.isNaN(edge))) {
+      this.#movedAt = now;
+      this.#appendsSince = 0;
+      return;
+    }
+    this.#appendsSince += 1;
+    if (this.#mended || this.#group.length === 0) return;
+    if (this.#appendsSince < STUCK_APPENDS || now - this.#movedAt < STUCK_TIME) return;
+    this.#mended = true;
+    this.mends += 1;
+    this.#handlers.onLog('the pictures since the last keyframe appended again');
+    // What waits in the queue is part of the group.
+    this.#queue = this.#queue.filter((operation) => operation.type !== 'append');
+    const data = joinBuffers([this.#init, ...this.#group], this.#init.byteLength + this.#groupBytes);
+    this.#queuedBytes = data.byteLength;
+    this.#queue.push({ type: 'abort' }, { type: 'append', data });
   }
 
   #noteSync(time) {
@@ -303,6 +378,16 @@ export class MediaBuffer {
     this.#queue.unshift({ type: 'remove', start: 0, end });
     return true;
   }
+}
+
+function joinBuffers(pieces, total) {
+  const joined = new Uint8Array(total);
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(piece instanceof Uint8Array ? piece : new Uint8Array(piece), at);
+    at += piece.byteLength;
+  }
+  return joined;
 }
 
 function kindsKey(tracks) {

@@ -1,11 +1,38 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Two small views for people who debug: a list of facts that touches the document only where a value changed, and a bounded event
-// log that is not touched at all while it is closed.
+// Small views that two pages share: an address to copy, and for people who debug a list of facts that
+// touches the document only where a value changed, and a bounded event log that is not touched at all while it is closed.
 
 import { formatTime } from './format.js';
 
 const LOG_LINES = 200;
+const SAY_COPIED = 2000;
+
+/**
+ * Shows an address in a field, with a button that copies it.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {HTMLInputElement} field
+ * @param {string} address
+ */
+export function bindCopy(button, field, address) {
+  const word = button.textContent;
+  field.value = address;
+  field.addEventListener('focus', () => field.select());
+  button.addEventListener('click', async () => {
+    try {
+      await navigator.clipboard.writeText(address);
+    } catch {
+      // Insecure pages have no clipboard; the old way still works there.
+      field.select();
+      document.execCommand('copy');
+    }
+    button.textContent = 'Copied';
+    setTimeout(() => {
+      button.textContent = word;
+    }, SAY_COPIED);
+  });
+}
 
 /** A definition list of names and values. */
 export class FactList {

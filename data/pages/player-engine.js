@@ -143,6 +143,7 @@ export class PlayerEngine {
       gaps: this.#edge.gaps,
       jumps: this.#edge.jumps,
       quotaTrims: this.#buffer.quotaTrims,
+      mends: this.#buffer.mends,
       buffered: this.#buffer.ranges,
       currentTime: video.currentTime,
       readyState: video.readyState,
@@ -159,7 +160,7 @@ export class PlayerEngine {
   }
 
   /**
-   * Chooses the stream. Connects when it is to play, else only asks the API whether it is live.
+   * Chooses the stream. Connects when it is to play.
    *
    * @param {string} stream its name
    * @param {URL} server the server's base address
@@ -188,7 +189,6 @@ export class PlayerEngine {
     this.#timer = setInterval(() => this.#onTick(), TICK);
     document.addEventListener('visibilitychange', this.#onVisibility);
     if (play) this.play();
-    else this.#probe();
     this.#refresh();
   }
 
@@ -224,7 +224,6 @@ export class PlayerEngine {
     if (state === 'open') {
       this.#edge.catchUp();
     } else if (!this.#facts.unsupported && !this.#facts.failure) {
-      clearTimeout(this.#probeTimer);
       if (state === 'suspended') this.#edge.begin();
       this.#connection.open();
     }
@@ -398,26 +397,20 @@ export class PlayerEngine {
     this.#refresh();
   }
 
-  /** Without a connection, asks now and then what the stream does. */
+  /** While the stream cannot be played here, asks now and then whether it has become another one. */
   async #probe() {
-    clearTimeout(this.#probeTimer);
     const connection = this.#connection;
     if (!document.hidden) {
       const stream = await connection.probe().catch(() => null);
-      if (connection !== this.#connection || connection.state === 'open') return;
-      if (this.#facts.unsupported && stream && stream.mime && stream.mime !== this.mime) {
+      if (connection !== this.#connection || !this.#facts.unsupported) return;
+      if (stream?.mime && stream.mime !== this.mime) {
         this.#facts.unsupported = null;
-        if (this.#facts.wanted) {
-          connection.open();
-          return;
-        }
+        if (this.#facts.wanted) connection.open();
+        this.#refresh();
+        return;
       }
-      this.#facts.source = stream?.state ?? 'unknown';
-      this.#refresh();
     }
-    if (connection.state === 'closed' || connection.state === 'suspended') {
-      this.#probeTimer = setTimeout(() => this.#probe(), PROBE_INTERVAL);
-    }
+    this.#probeTimer = setTimeout(() => this.#probe(), PROBE_INTERVAL);
   }
 
   /* Media. */

@@ -31,7 +31,10 @@ export function describeState(facts) {
   if (!facts.stream) return { state: 'idle', message: 'No stream chosen.' };
   if (facts.unsupported) return { state: 'unsupported', message: facts.unsupported };
   if (facts.failure) return { state: 'error', message: facts.failure };
-  if (!facts.wanted) return { state: 'paused', message: pausedWords(facts) };
+  if (!facts.wanted) {
+    const message = facts.everConnected ? 'Paused. Press play to go to the live edge.' : 'Press play to watch.';
+    return { state: 'paused', message };
+  }
   if (facts.connection !== 'open') return disconnected(facts);
   switch (facts.source) {
     case 'waiting':
@@ -47,21 +50,6 @@ export function describeState(facts) {
       return { state: 'live', message: 'Live.' };
     default:
       return { state: 'connecting', message: 'Connecting.' };
-  }
-}
-
-function pausedWords(facts) {
-  if (facts.everConnected) return 'Paused. Press play to go to the live edge.';
-  switch (facts.source) {
-    case 'live':
-      return 'Live now. Press play to watch.';
-    case 'interrupted':
-      return 'The broadcast was interrupted. Press play to wait for it.';
-    case 'waiting':
-    case 'ended':
-      return 'Nobody is broadcasting yet. Press play to wait.';
-    default:
-      return 'Press play to watch.';
   }
 }
 

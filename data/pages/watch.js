@@ -6,7 +6,7 @@
 import '../relais-player.js';
 import { formatBitrate, formatBytes, formatLatency, formatRanges } from './format.js';
 import { codecNames } from './media-support.js';
-import { EventLog, FactList } from './panel.js';
+import { bindCopy, EventLog, FactList } from './panel.js';
 import { bindStreamForm, streamIdFromPath, STREAM_ID_RULE } from './stream-id.js';
 
 const SHOW = 250;
@@ -87,7 +87,7 @@ function watch(id) {
   document.title = `${id} · relais`;
   element('stage').hidden = false;
   element('title').textContent = id;
-  element('file-link').href = `/live/${encodeURIComponent(id)}.webm`;
+  bindCopy(element('copy'), element('file-address'), new URL(`/live/${encodeURIComponent(id)}.webm`, location.href).href);
   const player = makePlayer(id);
   const log = new EventLog(element('log'), element('log-panel'));
   player.addEventListener('log', ({ detail }) => log.add(detail));
@@ -102,10 +102,9 @@ function watch(id) {
   const factList = new FactList(element('facts'), ['MIME', 'Buffered ranges (s)', 'First bytes']);
   const rate = makeRateMeter();
   const show = () => {
-    const { state, message } = player;
+    const { state } = player;
     element('state').dataset.state = state;
     setText(element('state'), STATE_WORDS[state] ?? state);
-    setText(element('message'), state === 'live' ? '' : message);
     log.flush();
     if (!panel.open) return;
     const { stats } = player;
