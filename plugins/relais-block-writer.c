@@ -329,7 +329,7 @@ write_block (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
   track->filling = FALSE;
   track->n_frames++;
   track->n_sync_points += is_sync_point;
-  if (time > pts + (guint64) MAX (track->time.shift, 0) + RELAIS_TIMELINE_TICK)
+  if ((gint64) time > (gint64) pts + track->time.shift + (gint64) RELAIS_TIMELINE_TICK)
     track->n_lifted++;
   return relais_inner_muxer_write (self->mux, self->tracks, track, buffer, time,
                                    is_sync_point && (track->is_video || count_carried (self) == 1));
