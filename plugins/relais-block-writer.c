@@ -207,7 +207,7 @@ lay_silence (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *filler, 
 
   if (!track->filling)
     due = MAX (due, self->timeline.last_written);
-  for (; ret == GST_FLOW_OK && duration > 0 && due + duration <= now; due += duration)
+  for (; ret == GST_FLOW_OK && duration > 0 && due <= now; due += duration)
     {
       guint64 time = relais_timeline_fill (&self->timeline, &track->time, due);
 
@@ -299,7 +299,7 @@ write_block (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
   guint64 pts = GST_BUFFER_PTS (buffer) + track->time.codec_delay;
   GstFlowReturn ret = GST_FLOW_OK;
   gboolean is_sync_point;
-  guint64 time;
+  guint64 time, last_written;
 
   buffer = gst_buffer_make_writable (buffer);
   is_sync_point = relais_mux_track_inspect (track, buffer);
@@ -318,8 +318,12 @@ write_block (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
 
   if (!self->has_begun)
     begin_timeline (self);
+  last_written = self->timeline.last_written;
   time = relais_timeline_map (&self->timeline, &track->time, pts);
+  /* Fillers go before the block: for them it is not written yet. */
+  self->timeline.last_written = last_written;
   ret = fill_quiet_tracks (self, track, time);
+  self->timeline.last_written = MAX (self->timeline.last_written, time);
   if (ret != GST_FLOW_OK)
     {
       gst_buffer_unref (buffer);
