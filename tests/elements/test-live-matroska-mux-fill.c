@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A track never falls silent: repeat frames and silence packets of livematroskamux. That they
+ * decode is the matter of the tests of relais-repeat-frame.c; here it is when they come, and at
+ * what time.
+ */
+
+#include "relais-repeat-frame.h"
+#include "relais-test-capture.h"
+#include "relais-test-gst.h"
+#include "relais-test-mux.h"
+
+#define CAPTURE    "chrome-vp8-opus.webm"
+#define SECOND_KEY 101 /* of CAPTURE: a frame at which decoding can start, as is frame 0 */
+#define FRAME_MS   50
+#define PACKET_MS  60
+#define QUIET_MS   150
+#define MAX_DISTANCE_MS                                                                            \
+  250 /* no track is quiet for longer than its limit and a packet of the other */
+
+static GPtrArray *vp8;  /* the frames of CAPTURE */
+static GPtrArray *opus; /* made-up packets of PACKET_MS each, no two alike */
+
+static RelaisTestMux *
+new_mux (guint64 quiet_ms)
+{
+  g_autofree char *opus_caps = relais_test_mux_make_opus_caps (312);
+
+  return relais_test_mux_new (RELAIS_TEST_VP8_CAPS, opus_caps, "quiet-time", quiet_ms * GST_MSECOND,
+                              NULL);
+}
+
+static void
+push_video (RelaisTestMux *mux, guint64 time_ms, guint frame)
+{
+  g_assert_cmpint (relais_test_mux_push (mux->video, time_ms * 1000, g_ptr_array_index (vp8, frame),
+                                         frame == 0),
+                   ==, GST_FLOW_OK);
+}
+
+static void
+push_audio (RelaisTestMux *mux, guint64 time_ms, guint packet)
+{
+  g_assert_cmpint (relais_test_mux_push (mux->audio, time_ms * 1000,
+                                         g_ptr_array_index (opus, packet % opus->len), TRUE),
+                   ==, GST_FLOW_OK);
+}
+
+/* The first byte says SILK, 60 ms, one frame (RFC 6716 section 3.1). The recording's own packets
+ * are of no use here: some are silence, byte by byte what a filler is. */
+static GPtrArray *
+make_packets (guint n)
+{
+  GPtrArray *packets = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+
+  for (guint i = 0; i < n; i++)
+    {
+      guint8 packet[] = { 0x58, 0x12, i & 0xff, i >> 8 };
+
+      g_ptr_array_add (packets, g_bytes_new (packet, sizeof packet));
+    }
+  return packets;
+}
+
+static gboolean
+is_frame_of (GBytes *payload, GPtrArray *frames)
+{
+  for (guint i = 0; i < frames->len; i++)
+    if (g_bytes_equal (payload, g_ptr_array_index (frames, i)))
+      return TRUE;
+  return FALSE;
+}
+
+static guint
+count_fillers (RelaisTestMux *mux, const char *codec_id, GPtrArray *real)
+{
+  guint track = relais_test_media_get_track (mux->media, codec_id);
+  guint n = 0;
+
+  for (guint i = 0; i < mux->media->blocks->len; i++)
+    {
+      const RelaisTestBlock *block = relais_test_media_get_block (mux->media, i);
+
+      n += block->track == track && !is_frame_of (block->payload, real);
+    }
+  return n;
+}
+
+/* Real frames are there, in order, with fillers between them or not. */
+static void
+assert_real_frames (RelaisTestMux *mux, const char *codec_id, GPtrArray *frames, guint n)
+{
+  guint track = relais_test_media_get_track (mux->media, codec_id);
+  guint next = 0;
+
+  for (guint i = 0; i < mux->media->blocks->len; i++)
+    {
+      const RelaisTestBlock *block = relais_test_media_get_block (mux->media, i);
+
+      if (block->track == track && next < n
+          && g_bytes_equal (block->payload, g_ptr_array_index (frames, next)))
+        next++;
+    }
+  g_assert_cmpuint (next, ==, n);
+}
+
+/* Returns: the longest distance between two blocks of the track in ms */
+static gint64
+find_longest_gap (RelaisTestMux *mux, const char *codec_id)
+{
+  g_autoptr (GArray) times = relais_test_media_list_times (mux->media, codec_id);
+  gint64 longest = 0;
+
+  for (guint i = 1; i < times->len; i++)
+    longest
+        = MAX (longest, g_array_index (times, gint64, i) - g_array_index (times, gint64, i - 1));
+  return longest;
+}
+
+/* Ten frames, then three seconds of sound alone, then frames again. */
+static void
+test_quiet_video (void)
+{
+  g_autoptr (RelaisTestMux) mux = new_mux (QUIET_MS);
+  guint n_audio = 0, n_fillers;
+
+  for (guint i = 0; i < 10; i++)
+    {
+      push_video (mux, FRAME_MS * i, i);
+      for (; PACKET_MS * n_audio <= FRAME_MS * i; n_audio++)
+        push_audio (mux, PACKET_MS * n_audio, n_audio);
+    }
+  g_assert_cmpuint (relais_test_mux_get_stat (mux, "video_0", "fillers"), ==, 0);
+  for (; PACKET_MS * n_audio < 3500; n_audio++)
+    push_audio (mux, PACKET_MS * n_audio, n_audio);
+  /* real frames are back, the first one stamped before the last repeat */
+  for (guint i = 10; i < 40; i++)
+    {
+      guint time = 3450 + FRAME_MS * (i - 10);
+
+      push_video (mux, time, i);
+      for (; PACKET_MS * n_audio <= time; n_audio++)
+        push_audio (mux, PACKET_MS * n_audio, n_audio);
+    }
+  relais_test_mux_pull_all (mux);
+
+  n_fillers = count_fillers (mux, "V_VP8", vp8);
+  g_assert_cmpuint (n_fillers, >=, 3000 / MAX_DISTANCE_MS);
+  g_assert_cmpuint (n_fillers, ==, relais_test_mux_get_stat (mux, "video_0", "fillers"));
+  g_assert_cmpuint (relais_test_mux_get_stat (mux, "video_0", "frames"), ==, 40);
+  g_assert_cmpuint (relais_test_mux_get_stat (mux, "audio_0", "fillers"), ==, 0);
+  g_assert_cmpint (find_longest_gap (mux, "V_VP8"), <=, MAX_DISTANCE_MS);
+  assert_real_frames (mux, "V_VP8", vp8, 40);
+  relais_test_media_assert_in_order (mux->media);
+}
+
+/* A repeat is never where a viewer could start, and opens no Cluster. */
+static void
+test_repeats_are_delta (void)
+{
+  g_autoptr (RelaisTestMux) mux = new_mux (QUIET_MS);
+  guint n_sync_points = 0, n_repeats = 0;
+
+  push_video (mux, 0, 0);
+  for (guint i = 0; i < 30; i++)
+    push_audio (mux, PACKET_MS * i, i);
+  push_video (mux, PACKET_MS * 30, SECOND_KEY);
+  for (;;)
+    {
+      guint n_before = mux->media->blocks->len;
+      g_autoptr (GstBuffer) buffer = relais_test_mux_pull (mux);
+      const RelaisTestBlock *block;
+
+      if (buffer == NULL)
+        break;
+      if (mux->media->blocks->len == n_before)
+        continue;
+      block = relais_test_media_get_block (mux->media, n_before);
+      n_sync_points += !GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+      if (block->track != relais_test_media_get_track (mux->media, "V_VP8")
+          || is_frame_of (block->payload, vp8))
+        continue;
+      n_repeats++;
+      g_assert_true (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT));
+      g_assert_false (block->opens_cluster);
+      g_assert_false (block->is_key);
+    }
+  g_assert_cmpuint (n_repeats, >, 0);
+  g_assert_cmpuint (n_sync_points, ==, 2);
+}
+
+/* The microphone is gone, the picture goes on: silence is laid under it. */
+static void
+test_quiet_audio (void)
+{
+  g_autoptr (RelaisTestMux) mux = new_mux (QUIET_MS);
+  guint n_fillers, n_audio = 0;
+
+  for (guint i = 0; i < 100; i++)
+    {
+      push_video (mux, FRAME_MS * i, i);
+      for (; n_audio < 10 && PACKET_MS * n_audio <= FRAME_MS * i; n_audio++)
+        push_audio (mux, PACKET_MS * n_audio, n_audio);
+    }
+  /* it is plugged in again */
+  for (guint i = 0; i < 10; i++)
+    push_audio (mux, FRAME_MS * 100 + PACKET_MS * i, 10 + i);
+  relais_test_mux_pull_all (mux);
+
+  n_fillers = count_fillers (mux, "A_OPUS", opus);
+  g_assert_cmpuint (n_fillers, ==, relais_test_mux_get_stat (mux, "audio_0", "fillers"));
+  g_assert_cmpint (find_longest_gap (mux, "A_OPUS"), <=, MAX_DISTANCE_MS);
+  /* they cover the 4.4 s, and do not pile up */
+  g_assert_cmpuint (n_fillers, >=, 4000 / PACKET_MS);
+  g_assert_cmpuint (n_fillers, <=, 5000 / PACKET_MS);
+  assert_real_frames (mux, "A_OPUS", opus, 20);
+  assert_real_frames (mux, "V_VP8", vp8, 100);
+  relais_test_media_assert_in_order (mux->media);
+}
+
+/* A track that flows at its own slow rhythm is left alone, below half a second. */
+static void
+test_slow_rhythm (void)
+{
+  g_autoptr (RelaisTestMux) mux = new_mux (QUIET_MS);
+  guint n_audio = 0;
+
+  for (guint i = 0; i < 60; i++)
+    {
+      /* five frames a second, once the rhythm is known */
+      push_video (mux, 200 * i, i);
+      for (; PACKET_MS * n_audio < 200 * (i + 1); n_audio++)
+        push_audio (mux, PACKET_MS * n_audio, n_audio);
+    }
+  /* before it was known one repeat may have come */
+  g_assert_cmpuint (relais_test_mux_get_stat (mux, "video_0", "fillers"), <=, 2);
+}
+
+static void
+test_never (void)
+{
+  g_autoptr (RelaisTestMux) mux = new_mux (0);
+
+  push_video (mux, 0, 0);
+  for (guint i = 0; i < 100; i++)
+    push_audio (mux, PACKET_MS * i, i);
+  relais_test_mux_pull_all (mux);
+  g_assert_cmpuint (relais_test_mux_get_stat (mux, "video_0", "fillers"), ==, 0);
+  g_assert_cmpuint (mux->media->blocks->len, ==, 101);
+}
+
+/* Where there never was a picture there is none to repeat. */
+static void
+test_never_started (void)
+{
+  g_autoptr (RelaisTestMux) mux = new_mux (QUIET_MS);
+
+  for (guint i = 0; i < 100; i++)
+    push_audio (mux, PACKET_MS * i, i);
+  g_assert_cmpuint (relais_test_mux_get_stat (mux, "video_0", "fillers"), ==, 0);
+}
+
+/* Vorbis has no filler: nothing is invented, and the picture flows. */
+static void
+test_no_filler (void)
+{
+  g_autoptr (RelaisTestMux) mux = relais_test_mux_new (
+      RELAIS_TEST_VP8_CAPS,
+      "audio/x-vorbis, channels=1, rate=48000, "
+      "streamheader=(buffer)<01766f7262697300000000,03766f72626973,05766f72626973>",
+      "quiet-time", QUIET_MS * GST_MSECOND, NULL);
+
+  push_video (mux, 0, 0);
+  push_audio (mux, 0, 0);
+  for (guint i = 1; i < 100; i++)
+    push_video (mux, FRAME_MS * i, i);
+  relais_test_mux_pull_all (mux);
+  g_assert_cmpuint (relais_test_mux_get_stat (mux, "audio_0", "fillers"), ==, 0);
+  g_assert_cmpuint (mux->media->blocks->len, ==, 101);
+}
+
+int
+main (int argc, char **argv)
+{
+  int result;
+
+  g_test_init (&argc, &argv, NULL);
+  relais_test_gst_init ();
+  vp8 = relais_test_capture_read (CAPTURE, "V_VP8");
+  opus = make_packets (200);
+
+  g_test_add_func ("/live-matroska-mux-fill/quiet-video", test_quiet_video);
+  g_test_add_func ("/live-matroska-mux-fill/repeats-are-delta", test_repeats_are_delta);
+  g_test_add_func ("/live-matroska-mux-fill/quiet-audio", test_quiet_audio);
+  g_test_add_func ("/live-matroska-mux-fill/slow-rhythm", test_slow_rhythm);
+  g_test_add_func ("/live-matroska-mux-fill/never", test_never);
+  g_test_add_func ("/live-matroska-mux-fill/never-started", test_never_started);
+  g_test_add_func ("/live-matroska-mux-fill/no-filler", test_no_filler);
+  result = g_test_run ();
+
+  g_ptr_array_unref (vp8);
+  g_ptr_array_unref (opus);
+  return result;
+}
