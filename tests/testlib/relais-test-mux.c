@@ -89,7 +89,8 @@ relais_test_mux_free (RelaisTestMux *self)
 GstFlowReturn
 relais_test_mux_push (GstHarness *pad, guint64 time_us, GBytes *frame, gboolean flagged_key)
 {
-  GstBuffer *buffer = gst_buffer_new_wrapped_bytes (frame);
+  GstBuffer *buffer
+      = g_bytes_get_size (frame) > 0 ? gst_buffer_new_wrapped_bytes (frame) : gst_buffer_new ();
 
   GST_BUFFER_PTS (buffer) = time_us * GST_USECOND;
   if (!flagged_key)
