@@ -84,7 +84,7 @@ relais_timeline_map (RelaisTimeline *self, RelaisTrackTime *track, guint64 time)
     track->shift = self->shift;
 
   out = apply_shift (time, track->shift);
-  if (track->started && is_time_base_change (self, track, out))
+  if (is_time_base_change (self, track, out))
     {
       /* Another track may have met the same jump before: then its shift brings this one into place
        * too. */
