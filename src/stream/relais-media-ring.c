@@ -43,6 +43,7 @@ struct _RelaisMediaRing
   guint64 head;         /* sequence that the next unit gets */
   guint64 total_bytes;  /* of all units ever appended */
   guint64 newest_start; /* where a viewer that joins now begins; NO_SEQUENCE */
+  guint64 after_notice; /* sequence behind the last notice: nobody joins with what came before it */
   guint64 n_starts_evicted;
 
   GMutex listeners_lock; /* protects `listeners`; taken before no other lock of the ring */
@@ -182,11 +183,10 @@ relais_media_ring_append (RelaisMediaRing *self, RelaisUnit *unit)
   self->slots[self->head & (self->n_slots - 1)] = unit;
   self->head++;
   self->total_bytes += unit->size;
-  /* A notice means that the publisher is gone: nobody starts with what it sent. */
   if (unit->is_sync_point)
     self->newest_start = unit->sequence;
   else if (unit->epoch == NULL)
-    self->newest_start = NO_SEQUENCE;
+    self->after_notice = self->head;
   lost_start = evict (self, unit->arrived, evicted);
   g_mutex_unlock (&self->lock);
 
@@ -226,8 +226,10 @@ void
 relais_media_ring_join (RelaisMediaRing *self, RelaisRingCursor *cursor, gboolean from_now)
 {
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  gboolean has_start
+      = self->newest_start != NO_SEQUENCE && self->newest_start >= self->after_notice;
 
-  cursor->next = from_now || self->newest_start == NO_SEQUENCE ? self->head : self->newest_start;
+  cursor->next = from_now || !has_start ? self->head : self->newest_start;
   cursor->live_from = self->head;
   cursor->needs_start = TRUE;
 }
@@ -262,7 +264,11 @@ catch_up (RelaisMediaRing *self, RelaisRingCursor *cursor, RelaisRingRead *read)
         return;
     }
 
-  target = self->newest_start != NO_SEQUENCE ? self->newest_start : self->head;
+  /* Without a start, at least what a notice says of the stream's end is not left out. */
+  if (self->newest_start != NO_SEQUENCE)
+    target = self->newest_start;
+  else
+    target = self->after_notice > self->tail ? self->after_notice - 1 : self->head;
   if (!cursor->needs_start)
     {
       /* What was evicted has no time any more; the oldest unit's is the nearest that is known. */

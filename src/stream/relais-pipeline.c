@@ -5,8 +5,8 @@
  *   appsrc ! matroskademux ! [h264parse !] livematroskamux ! tee ! appsink
  *
  * Everything between appsrc and appsink runs on appsrc's streaming thread: a chunk goes in, its
- * blocks come out within the same call chain. When appsrc has no more data (`need-data`) the blocks
- * so far are one unit. A sync point opens a unit of its own.
+ * blocks come out within the same call chain. When appsrc goes on to the next chunk, or has no more
+ * (`need-data`), the blocks so far are one unit. A sync point opens a unit of its own.
  *
  * Owner: the stream, on the main context. The handlers' open_epoch() and unit() run on the
  * streaming thread, done() on the main context. relais_pipeline_free() stops the streaming thread
@@ -226,23 +226,35 @@ take_end (GstAppSink *sink, gpointer user_data)
                                                      "the recording ended before its first frame"));
 }
 
-/* appsrc has handed out everything it had: what came out of it is one unit. On the streaming
- * thread. */
+/* The chunk that went in last has come out to its end: that is one unit. */
+static void
+end_unit (RelaisPipeline *self)
+{
+  g_autoptr (GstPad) pad = NULL;
+
+  if (!self->has_video && !self->has_audio)
+    return;
+  pad = gst_element_get_static_pad (self->mux, self->has_video ? "video_0" : "audio_0");
+  gst_pad_send_event (pad, gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
+                                                 gst_structure_new_empty (RELAIS_UNIT_END_EVENT)));
+  finish_unit (self);
+}
+
+/* appsrc is about to hand out the next chunk. */
+static GstPadProbeReturn
+take_next_chunk (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  end_unit (user_data);
+  return GST_PAD_PROBE_OK;
+}
+
+/* appsrc has handed out everything it had. */
 static void
 take_drained (GstAppSrc *src, guint length, gpointer user_data)
 {
   RelaisPipeline *self = user_data;
 
-  if (self->has_video || self->has_audio)
-    {
-      g_autoptr (GstPad) pad
-          = gst_element_get_static_pad (self->mux, self->has_video ? "video_0" : "audio_0");
-
-      gst_pad_send_event (pad,
-                          gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
-                                                gst_structure_new_empty (RELAIS_UNIT_END_EVENT)));
-      finish_unit (self);
-    }
+  end_unit (self);
   self->handlers.drained (self, self->user_data);
 }
 
@@ -431,6 +443,7 @@ build (RelaisPipeline *self, const RelaisConfig *config, guint64 timestamp_offse
   GstAppSrcCallbacks src_callbacks = { .need_data = take_drained };
   GstAppSinkCallbacks sink_callbacks = { .eos = take_end, .new_sample = take_sample };
   g_autoptr (GstBus) bus = NULL;
+  g_autoptr (GstPad) src_pad = NULL;
   GstElement *demux;
 
   self->pipeline = gst_object_ref_sink (gst_pipeline_new (NULL));
@@ -454,6 +467,8 @@ build (RelaisPipeline *self, const RelaisConfig *config, guint64 timestamp_offse
   g_object_set (self->sink, "sync", FALSE, "async", FALSE, "enable-last-sample", FALSE, NULL);
   gst_app_src_set_callbacks (GST_APP_SRC (self->src), &src_callbacks, self, NULL);
   gst_app_sink_set_callbacks (GST_APP_SINK (self->sink), &sink_callbacks, self, NULL);
+  src_pad = gst_element_get_static_pad (self->src, "src");
+  gst_pad_add_probe (src_pad, GST_PAD_PROBE_TYPE_BUFFER, take_next_chunk, self, NULL);
   g_signal_connect (demux, "pad-added", G_CALLBACK (take_pad), self);
 
   if (!gst_element_link (self->src, demux)
