@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Decides from what waits in the socket whether the network carries the bitrate. Pure logic: the session asks it twice a
+// Decides from what has not reached the server yet whether the network carries the bitrate. Pure logic: the session asks it twice a
 // second and acts. Down quickly, up slowly, and slower still where going up went wrong.
 
-const FLOOR = 150_000;
+const FLOOR = 100_000;
 const STEP_DOWN = 0.6;
+/** How much of what the network carried may be asked for. */
+const SHARE = 0.7;
 const STEP_UP = 1.3;
 /** Waiting this many seconds' worth of media is too much. */
 const TOO_MUCH_SECONDS = 1.5;
-const TOO_MUCH_BYTES = 192 * 1024;
+const TOO_MUCH_BYTES = 96 * 1024;
 const DRAINED_BYTES = 48 * 1024;
 const PATIENCE = 1000;
 const FIRST_UP = 45_000;
@@ -57,7 +59,7 @@ export class BitrateGovernor {
   }
 
   /**
-   * @param {number} waiting bytes in the socket
+   * @param {number} waiting bytes that have not reached the server
    * @returns {boolean} whether so little waits that a recording may go on
    */
   drained(waiting) {
@@ -66,17 +68,19 @@ export class BitrateGovernor {
 
   /**
    * @param {number} now
-   * @param {number} waiting bytes in the socket
+   * @param {number} waiting bytes that have not reached the server
+   * @param {number} carried bits a second that reach the server; NaN when it is not known
    * @returns {'keep'|'lower'|'raise'} `bitrate` has changed already when it is not `keep`
    */
-  check(now, waiting) {
+  check(now, waiting, carried) {
     const limit = Math.max(TOO_MUCH_BYTES, (this.bitrate / 8) * TOO_MUCH_SECONDS);
     if (waiting > limit) {
       this.#calmSince = NaN;
       if (Number.isNaN(this.#crowdedSince)) this.#crowdedSince = now;
       if (now - this.#crowdedSince < PATIENCE) return 'keep';
       if (now - this.#wentUpAt < UP_FAILED_WITHIN) this.#upAfter = Math.min(LONGEST_UP, this.#upAfter * 2);
-      this.bitrate = Math.max(Math.min(FLOOR, this.#wanted), Math.round(this.bitrate * STEP_DOWN));
+      const lower = Math.min(this.bitrate * STEP_DOWN, Number.isNaN(carried) ? Infinity : carried * SHARE);
+      this.bitrate = Math.max(Math.min(FLOOR, this.#wanted), Math.round(lower));
       return 'lower';
     }
     this.#crowdedSince = NaN;

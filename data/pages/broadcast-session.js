@@ -51,6 +51,10 @@ export class BroadcastSession {
   #brokenAt = 0;
   #readyAt = 0;
   #statsAt = 0;
+  #sent = 0;
+  #underway = 0;
+  #received = 0;
+  #carried = NaN;
   #serverError = null;
   #recorderFailures = 0;
   #drainSince = NaN;
@@ -83,6 +87,14 @@ export class BroadcastSession {
   /** Bytes waiting in the socket. */
   get bufferedAmount() {
     return this.#socket?.bufferedAmount ?? 0;
+  }
+
+  /**
+   * Bytes that have not reached the server: what waits in the socket, and what the operating system and the network hold, which only
+   * the server's count of what it received shows.
+   */
+  get waiting() {
+    return Math.max(this.bufferedAmount, this.#underway);
   }
 
   /** The recorder's MIME type. */
@@ -203,8 +215,7 @@ export class BroadcastSession {
     if (message?.type === 'ready') {
       this.#becameReady();
     } else if (message?.type === 'stats') {
-      this.#statsAt = performance.now();
-      this.viewers = message.viewers ?? NaN;
+      this.#stats(message);
     } else if (message?.type === 'error') {
       this.#serverError = message;
       this.lastError = message.message ?? message.code ?? '';
@@ -212,11 +223,29 @@ export class BroadcastSession {
     }
   }
 
+  /** The server's count of what it received tells how much is underway, and how much the network carries. */
+  #stats({ bytes, viewers }) {
+    const now = performance.now();
+    if (bytes >= 0) {
+      const seconds = (now - this.#statsAt) / 1000;
+      const rate = this.#statsAt ? ((bytes - this.#received) * 8) / seconds : NaN;
+      this.#carried = Number.isNaN(this.#carried) ? rate : this.#carried * 0.5 + rate * 0.5;
+      this.#received = bytes;
+      this.#underway = Math.max(0, this.#sent - bytes);
+    }
+    this.#statsAt = now;
+    this.viewers = viewers ?? NaN;
+  }
+
   #becameReady() {
     clearTimeout(this.#connectTimer);
     this.#ready = true;
     this.#readyAt = performance.now();
     this.#statsAt = 0;
+    this.#sent = 0;
+    this.#underway = 0;
+    this.#received = 0;
+    this.#carried = NaN;
     if (this.#wasLive) this.counters.reconnects += 1;
     this.#wasLive = true;
     this.#record('');
@@ -274,6 +303,7 @@ export class BroadcastSession {
   #dropSocket() {
     clearTimeout(this.#connectTimer);
     this.#ready = false;
+    this.#underway = 0;
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
@@ -315,6 +345,7 @@ export class BroadcastSession {
   #send(chunk) {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#socket.send(chunk);
+    this.#sent += chunk.size;
     this.counters.chunks += 1;
     this.counters.bytes += chunk.size;
     this.#window.push({ at: performance.now(), size: chunk.size });
@@ -337,7 +368,7 @@ export class BroadcastSession {
       return;
     }
     if (!Number.isNaN(this.#drainSince)) {
-      if (this.#governor.drained(this.bufferedAmount)) {
+      if (this.#governor.drained(this.waiting)) {
         this.#drainSince = NaN;
         this.#record(`at ${Math.round(this.#governor.bitrate / 1000)} kb/s`);
       } else if (now - this.#drainSince > DRAIN_LIMIT) {
@@ -345,7 +376,7 @@ export class BroadcastSession {
       }
       return;
     }
-    const verdict = this.#governor.check(now, this.bufferedAmount);
+    const verdict = this.#governor.check(now, this.waiting, this.#carried);
     if (verdict === 'lower') {
       this.#drainSince = now;
       this.#chain.stop();

@@ -248,7 +248,7 @@ class BroadcastPage {
     this.#figures.show({
       Viewers: Number.isNaN(viewers) ? '–' : String(viewers),
       Bitrate: session.active ? formatBitrate(session.bitrate) : '–',
-      Waiting: formatBytes(session.bufferedAmount),
+      Waiting: formatBytes(session.waiting),
     });
     this.#facts.show({
       Connection: STATE_WORDS[session.state],

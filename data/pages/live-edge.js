@@ -31,6 +31,12 @@ const JOIN_AHEAD = 0.06;
 /** Less than this ahead of a playhead that stands still: the buffer is dry. */
 const DRY = 0.08;
 const STUCK = 0.15;
+/** This close before a gap it is time to leap it. */
+const NEAR_GAP = 0.04;
+/** No media for this long and a playhead that stands still: the buffer is as good as dry, browsers keep a little back. */
+const SILENT = 0.4;
+/** A stall longer than this is an outage; it says nothing about the latency that would have been enough. */
+const OUTAGE = 1.5;
 const HANG = 1.5;
 const SEEK_LIMIT = 8;
 /** Seconds of decoding a second of media costs, until a seek has been measured. */
@@ -62,6 +68,8 @@ export class LiveEdge {
   #latencyAt = 0;
   #adjusting = false;
   #holdingSince = NaN;
+  #judged = true;
+  #movedAt = 0;
   #lastTime = NaN;
   #progressAt = 0;
   #seekingSince = NaN;
@@ -120,12 +128,14 @@ export class LiveEdge {
     this.#joining = true;
     this.#joiningSince = NaN;
     this.#latency = NaN;
-    this.#release();
+    this.#judged = true;
+    this.#hold(clock());
     this.rejoin();
   }
 
-  /** A new epoch or connection in the same buffer: arrivals before and after do not compare. */
+  /** A new epoch or connection in the same buffer, or a hole mended: arrivals before and after do not compare. */
   rejoin() {
+    this.#judged = true;
     this.#model.reset();
     this.#settledAt = Infinity;
   }
@@ -139,15 +149,16 @@ export class LiveEdge {
   appended(before, after) {
     if (Number.isNaN(after)) return;
     const now = clock();
+    if (after !== before) this.#movedAt = now;
     if (this.#joining) {
+      if (after === before) return;
       if (Number.isNaN(this.#joiningSince)) this.#joiningSince = now;
       if (!this.#buffer.settled && now - this.#joiningSince < BURST_TIME) return;
       this.#joining = false;
       this.#settledAt = now + SETTLE_TIME;
       this.#progressAt = now;
       this.#seek(after - JOIN_AHEAD);
-      this.#holdingSince = now;
-      this.#setRate(0);
+      this.#hold(now);
       return;
     }
     if (this.#settledAt === Infinity) this.#settledAt = now + SETTLE_TIME;
@@ -176,7 +187,10 @@ export class LiveEdge {
     }
     this.#seekingSince = NaN;
     const time = video.currentTime;
-    if (time !== this.#lastTime) {
+    const gapEnd = this.#gapAt(time);
+    if (gapEnd) {
+      this.#leap(time, gapEnd);
+    } else if (time !== this.#lastTime) {
       this.#lastTime = time;
       this.#progressAt = now;
     } else if (!this.holding && now - this.#progressAt > STUCK) {
@@ -188,7 +202,7 @@ export class LiveEdge {
   /** The video's `waiting` event: holds at once when the buffer is dry. */
   waiting() {
     if (this.#joining || !this.active || this.#video.seeking || this.holding) return;
-    if (this.#ahead() < DRY && !this.#gapAhead()) this.#hold(clock());
+    if (this.#ahead() < DRY) this.#starved(clock());
   }
 
   /** Goes to the live edge when not already near it: after a pause, a hidden tab, a sleep. */
@@ -216,12 +230,19 @@ export class LiveEdge {
     if (Number.isNaN(ahead)) return;
     const { target } = this;
     if (this.holding) {
-      const waited = now - this.#holdingSince > HOLD_LIMIT && ahead > 2 * DRY;
+      this.#judge(now, ahead);
+      const flowing = now - this.#movedAt < STUCK;
+      const waited = flowing && ahead > 2 * DRY && now - this.#holdingSince > HOLD_LIMIT;
       if (ahead < target && !waited) return;
+      const outage = now - this.#holdingSince > OUTAGE;
       this.#release();
       this.#settledAt = Math.max(this.#settledAt, now + SETTLE_TIME);
       this.#handlers.onResume();
-      if (this.#gapAhead()) this.#stuck(now, video.currentTime);
+      if (outage) {
+        // With each underflow Chromium's sound wants more before it goes on; a seek makes it forget that.
+        this.#seek(Math.max(video.currentTime, this.#buffer.edge - target));
+        return;
+      }
     }
     const behind = ahead - target;
     if (behind > Math.max(FAR_BEHIND, target) && behind > 2 * this.#seekTime(this.#buffer.edge - target)) {
@@ -267,18 +288,12 @@ export class LiveEdge {
 
   #stuck(now, time) {
     const ahead = this.#ahead();
-    const gapEnd = this.#gapAhead();
-    if (gapEnd) {
-      this.gaps += 1;
-      this.#handlers.onStall('gap', time);
-      this.#handlers.onLog(`jumped a gap of ${(gapEnd - time).toFixed(3)} s`);
-      this.#seek(Math.max(gapEnd, this.#buffer.edge - this.target));
-      this.#handlers.onResume();
-    } else if (ahead < DRY) {
-      this.#hold(now);
+    if (ahead < DRY || (now - this.#movedAt > SILENT && ahead < 2 * this.target)) {
+      this.#starved(now);
     } else if (now - this.#progressAt > HANG) {
       this.#hangs = this.#hangs.filter((at) => now - at < 10);
       this.#hangs.push(now);
+      this.#model.stalled(now);
       this.#count('hang', time);
       if (this.#hangs.length > 3) {
         this.#hangs = [];
@@ -290,23 +305,53 @@ export class LiveEdge {
     }
   }
 
-  /** Where the next buffered range begins when the playhead stands at the end of one; else 0. */
-  #gapAhead() {
-    const time = this.#video.currentTime;
-    for (const [start, end] of this.#buffer.ranges) {
-      if (start > time + 0.005) return start + 0.001;
-      if (end > time + DRY) return 0;
+  /**
+   * Where the next buffered range begins when the playhead is at the end of one, or between two, or has run through a gap
+   * since the last look; else 0. Sound may run on through a gap in which only pictures are missing; Chromium then
+   * shows no picture any more until the next seek.
+   */
+  #gapAt(time) {
+    const { ranges } = this.#buffer;
+    if (ranges.length < 2) return 0;
+    for (const [start, end] of ranges) {
+      if (start > time) return start;
+      if (start > this.#lastTime && start <= time && this.#lastTime >= ranges[0][0]) return start;
+      if (end > time + NEAR_GAP) return 0;
     }
     return 0;
+  }
+
+  #leap(time, gapEnd) {
+    const { edge } = this.#buffer;
+    // Not before there is enough behind the gap to play on.
+    if (edge - gapEnd < Math.min(this.target, 2 * DRY)) return;
+    this.gaps += 1;
+    this.#handlers.onLog(`jumped a gap at ${time.toFixed(2)} s, to ${gapEnd.toFixed(2)} s`);
+    this.#handlers.onStall('gap', time);
+    this.#seek(Math.max(gapEnd + 0.001, time, edge - Math.max(this.target, DRY)));
+    this.#handlers.onResume();
   }
 
   #hold(now) {
     this.#holdingSince = now;
     this.#setRate(0);
+  }
+
+  #starved(now) {
+    this.#hold(now);
+    this.#judged = !this.expecting;
     this.#count('starved', this.#video.currentTime);
   }
 
+  /** Media comes again: a short stall means that the target was too low. */
+  #judge(now, ahead) {
+    if (this.#judged || now - this.#movedAt > STUCK || ahead < DRY) return;
+    this.#judged = true;
+    if (now - this.#holdingSince < OUTAGE) this.#model.stalled(now);
+  }
+
   #release() {
+    this.#judged = true;
     this.#holdingSince = NaN;
     this.#adjusting = false;
     this.#setRate(1);
@@ -315,7 +360,6 @@ export class LiveEdge {
   #count(reason, position) {
     if (this.expecting) {
       this.stalls += 1;
-      this.#model.stalled(clock());
       this.#handlers.onLog(`stalled (${reason}) at ${position.toFixed(2)} s`);
     }
     this.#handlers.onStall(reason, position);
@@ -338,6 +382,7 @@ export class LiveEdge {
     this.#seekStart = clock();
     this.#seekSpan = aim - this.#buffer.syncBefore(aim);
     this.#progressAt = this.#seekStart;
+    this.#lastTime = aim;
     this.#video.currentTime = aim;
   }
 }

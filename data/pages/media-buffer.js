@@ -12,7 +12,7 @@
 // chunks is enough. So what came since the last sync point is kept, and when media arrives but the end of the
 // buffer stands still, it is appended again in one piece, in which every distance is known.
 
-import { mediaSourceClass } from './media-support.js';
+import { codecsOf, mediaSourceClass } from './media-support.js';
 
 /** Seconds kept behind the playhead, so that a short seek back stays possible. */
 const KEEP_BEHIND = 8;
@@ -34,6 +34,7 @@ const STUCK_TIME = 250;
  * @typedef {object} MediaBufferHandlers
  * @property {(before: number, after: number) => void} onAppended the end of the buffer in seconds before and
  *   after an append; NaN while there is none
+ * @property {() => void} onMend media is appended again to close a hole
  * @property {(message: string) => void} onError the SourceBuffer is unusable and must be rebuilt
  * @property {(text: string) => void} onLog
  */
@@ -131,7 +132,7 @@ export class MediaBuffer {
    */
   canContinue(mime, tracks) {
     if (!this.#source || kindsKey(tracks) !== this.#kinds) return false;
-    return mime === this.#mime || typeof globalThis.SourceBuffer?.prototype.changeType === 'function';
+    return sameType(mime, this.#mime) || typeof globalThis.SourceBuffer?.prototype.changeType === 'function';
   }
 
   /**
@@ -145,7 +146,7 @@ export class MediaBuffer {
   beginEpoch(mime, tracks, fresh = false) {
     if (!fresh && this.canContinue(mime, tracks)) {
       // The piece before may have ended within a cluster.
-      this.#push(mime === this.#mime ? { type: 'abort' } : { type: 'changeType', mime });
+      this.#push(sameType(mime, this.#mime) ? { type: 'abort' } : { type: 'changeType', mime });
       this.#mime = mime;
       return;
     }
@@ -337,11 +338,11 @@ export class MediaBuffer {
       return;
     }
     this.#appendsSince += 1;
-    if (this.#mended || this.#group.length === 0) return;
+    if (this.#mended || this.#group.length === 0 || !this.#kinds.includes('video')) return;
     if (this.#appendsSince < STUCK_APPENDS || now - this.#movedAt < STUCK_TIME) return;
     this.#mended = true;
     this.mends += 1;
-    this.#handlers.onLog('the pictures since the last keyframe appended again');
+    this.#handlers.onMend();
     // What waits in the queue is part of the group.
     this.#queue = this.#queue.filter((operation) => operation.type !== 'append');
     const data = joinBuffers([this.#init, ...this.#group], this.#init.byteLength + this.#groupBytes);
@@ -388,6 +389,11 @@ function joinBuffers(pieces, total) {
     at += piece.byteLength;
   }
   return joined;
+}
+
+/** Whether two types differ only in the order of their codecs. */
+function sameType(a, b) {
+  return a === b || (a.split(';')[0] === b.split(';')[0] && kindsKey(codecsOf(a)) === kindsKey(codecsOf(b)));
 }
 
 function kindsKey(tracks) {

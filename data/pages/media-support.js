@@ -14,6 +14,8 @@ const NAMES = [
   [/^pcm/, 'PCM'],
 ];
 
+const SOUNDS = new Set(['Opus', 'Vorbis', 'AAC', 'PCM']);
+
 /** Types worth telling the server about, each with one codec. */
 const KNOWN_TYPES = [
   'video/webm; codecs="vp8"',
@@ -67,7 +69,10 @@ export function codecName(codec) {
  * @returns {string} such as `VP8 + Opus`
  */
 export function codecNames(mime) {
-  return codecsOf(mime).map(codecName).join(' + ') || mime || '–';
+  const names = codecsOf(mime).map(codecName);
+  const sounds = names.filter((name) => SOUNDS.has(name));
+  const pictures = names.filter((name) => !SOUNDS.has(name));
+  return [...pictures, ...sounds].join(' + ') || mime || '–';
 }
 
 /**

@@ -53,6 +53,7 @@ export class PlayerEngine {
   #failures = [];
   #counters = { segments: 0, bytes: 0, drops: 0, droppedMs: 0, rebuilds: 0 };
   #firstBytes = '';
+  #joinFrom = NaN;
   #joinMs = NaN;
 
   /** Whether the browser's autoplay policy made it start muted. */
@@ -71,6 +72,10 @@ export class PlayerEngine {
     this.#emit = emit;
     this.#buffer = new MediaBuffer(video, {
       onAppended: (before, after) => this.#appended(before, after),
+      onMend: () => {
+        this.note('a hole in the pictures: appended again from the last keyframe');
+        this.#edge.rejoin();
+      },
       onError: (message) => this.#mediaFailed(message),
       onLog: (text) => this.note(text),
     });
@@ -268,6 +273,7 @@ export class PlayerEngine {
     if (state === 'open') {
       this.note(this.#facts.everConnected ? 'connected again' : 'connected');
       this.#facts.everConnected = true;
+      this.#joinFrom = performance.now();
       this.#pendingInit = null;
     } else {
       this.#edge.expecting = false;
@@ -306,6 +312,7 @@ export class PlayerEngine {
 
   #sourceIs(source) {
     if (source !== this.#facts.source) this.note(`the stream is ${source}`);
+    if (source !== 'live') this.#joinFrom = NaN;
     this.#facts.source = source;
     this.#facts.waitsForKeyframe = false;
     this.#edge.expecting = source === 'live';
@@ -344,6 +351,7 @@ export class PlayerEngine {
     this.#sourceIs('live');
     this.#firstBytes = hexDump(data);
     this.#edgeMovedAt = performance.now();
+    if (Number.isNaN(this.#joinFrom)) this.#joinFrom = this.#edgeMovedAt;
     if (!canPlay(message.mime)) {
       this.#announce(message);
       this.#cannotPlay();
@@ -461,8 +469,9 @@ export class PlayerEngine {
     if (this.#facts.picture) return;
     this.#facts.picture = true;
     this.#still.hide();
-    this.#joinMs = performance.now() - this.#connection.openedAt;
-    this.note(`first frame ${Math.round(this.#joinMs)} ms after the connection opened`);
+    this.#joinMs = performance.now() - this.#joinFrom;
+    this.#joinFrom = NaN;
+    this.note(`first frame after ${Math.round(this.#joinMs)} ms`);
     this.#refresh();
   }
 
