@@ -10,6 +10,8 @@
 #define TC_SRGB     13
 #define MC_IDENTITY 0
 
+#define N_REFERENCES 7 /* REFS_PER_FRAME, section 3 */
+
 /* uvlc(), section 4.10.3; its value is of no use here. */
 static void
 skip_uvlc (RelaisBitReader *reader)
@@ -161,9 +163,8 @@ relais_av1_sequence_parse (RelaisAv1Sequence *self, const guint8 *data, gsize si
     self->frame_id_numbers_present = relais_bit_reader_read_flag (&reader);
   if (self->frame_id_numbers_present)
     {
-      guint delta_frame_id_bits = relais_bit_reader_read (&reader, 4) + 2;
-
-      self->frame_id_bits = delta_frame_id_bits + relais_bit_reader_read (&reader, 3) + 1;
+      self->delta_frame_id_bits = relais_bit_reader_read (&reader, 4) + 2;
+      self->frame_id_bits = self->delta_frame_id_bits + relais_bit_reader_read (&reader, 3) + 1;
     }
   self->use_128x128_superblock = relais_bit_reader_read_flag (&reader);
   relais_bit_reader_read (&reader, 2); /* enable_filter_intra, enable_intra_edge_filter */
@@ -199,9 +200,17 @@ relais_av1_sequence_parse (RelaisAv1Sequence *self, const guint8 *data, gsize si
   return !reader.failed && self->seq_profile <= 2;
 }
 
+/* superres_params(), section 5.9.8; a slot keeps a picture in its upscaled size. */
+static void
+skip_superres (const RelaisAv1Sequence *sequence, RelaisBitReader *reader)
+{
+  if (sequence->enable_superres && relais_bit_reader_read_flag (reader)) /* use_superres */
+    relais_bit_reader_read (reader, 3);
+}
+
 /* frame_size() and render_size(), sections 5.9.5 and 5.9.6. */
 static void
-parse_size (RelaisAv1Frame *self,
+parse_size (RelaisAv1Size *self,
             const RelaisAv1Sequence *sequence,
             RelaisBitReader *reader,
             gboolean frame_size_override)
@@ -213,15 +222,48 @@ parse_size (RelaisAv1Frame *self,
       self->width = relais_bit_reader_read (reader, sequence->frame_width_bits) + 1;
       self->height = relais_bit_reader_read (reader, sequence->frame_height_bits) + 1;
     }
-  /* superres_params(), section 5.9.8: a reference is kept in the upscaled size. */
-  if (sequence->enable_superres && relais_bit_reader_read_flag (reader))
-    relais_bit_reader_read (reader, 3);
-  self->render_and_frame_size_different = relais_bit_reader_read_flag (reader);
-  if (self->render_and_frame_size_different)
+  skip_superres (sequence, reader);
+  self->render_width = self->width;
+  self->render_height = self->height;
+  if (relais_bit_reader_read_flag (reader)) /* render_and_frame_size_different */
     {
       self->render_width = relais_bit_reader_read (reader, 16) + 1;
       self->render_height = relais_bit_reader_read (reader, 16) + 1;
     }
+}
+
+/* From frame_refs_short_signaling of an inter frame on, to frame_size_with_refs() of section 5.9.7.
+ */
+static void
+parse_references (RelaisAv1Frame *self,
+                  const RelaisAv1Sequence *sequence,
+                  RelaisBitReader *reader,
+                  gboolean frame_size_override,
+                  gboolean error_resilient)
+{
+  gboolean short_signaling = FALSE;
+  guint ref_frame_idx[N_REFERENCES] = { 0 };
+
+  if (sequence->order_hint_bits > 0)
+    short_signaling = relais_bit_reader_read_flag (reader);
+  if (short_signaling)
+    relais_bit_reader_read (reader, 6); /* last_frame_idx, gold_frame_idx */
+  for (guint i = 0; i < N_REFERENCES; i++)
+    {
+      if (!short_signaling)
+        ref_frame_idx[i] = relais_bit_reader_read (reader, 3);
+      relais_bit_reader_read (reader, sequence->delta_frame_id_bits);
+    }
+  for (guint i = 0; frame_size_override && !error_resilient && i < N_REFERENCES; i++)
+    {
+      if (relais_bit_reader_read_flag (reader)) /* found_ref */
+        {
+          self->has_size_slot = !short_signaling;
+          self->size_slot = ref_frame_idx[i];
+          return;
+        }
+    }
+  parse_size (&self->size, sequence, reader, frame_size_override);
 }
 
 /* buffer_removal_time of section 5.9.2. */
@@ -288,8 +330,10 @@ parse_frame (RelaisAv1Frame *self,
       for (guint i = 0; i < RELAIS_AV1_N_SLOTS; i++)
         self->ref_order_hint[i] = relais_bit_reader_read (reader, sequence->order_hint_bits);
     }
-  if (self->frame_type == RELAIS_AV1_KEY_FRAME)
-    parse_size (self, sequence, reader, frame_size_override);
+  if (is_intra)
+    parse_size (&self->size, sequence, reader, frame_size_override);
+  else
+    parse_references (self, sequence, reader, frame_size_override, error_resilient);
 }
 
 /**

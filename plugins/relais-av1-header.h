@@ -42,6 +42,7 @@ typedef struct
   guint max_frame_height;
   gboolean frame_id_numbers_present;
   guint frame_id_bits;
+  guint delta_frame_id_bits;
   gboolean use_128x128_superblock;
   gboolean enable_interintra_compound;
   gboolean enable_ref_frame_mvs;
@@ -57,11 +58,29 @@ typedef struct
 } RelaisAv1Sequence;
 
 /**
+ * RelaisAv1Size:
+ * @width: UpscaledWidth; 0 where the size is not known
+ * @height: FrameHeight
+ * @render_width: RenderWidth
+ * @render_height: RenderHeight
+ *
+ * The size of a picture as a slot keeps it.
+ */
+typedef struct
+{
+  guint width;
+  guint height;
+  guint render_width;
+  guint render_height;
+} RelaisAv1Size;
+
+/**
  * RelaisAv1Frame:
  *
- * What uncompressed_header() says (section 5.9.2), under its names, up to the reference flags; for
- * a key frame its size too. With
- * @show_existing_frame nothing else is set but @frame_to_show_map_idx.
+ * What uncompressed_header() says (section 5.9.2), under its names, up to the frame's size. With
+ * @show_existing_frame nothing else is set but @frame_to_show_map_idx. Where the size is that of a
+ * slot, @has_size_slot is set and @size_slot is that slot; a frame that finds its references by
+ * short signaling and its size in one of them leaves @size unknown.
  */
 typedef struct
 {
@@ -74,11 +93,9 @@ typedef struct
   guint8 refresh_frame_flags;
   gboolean has_ref_order_hints;
   guint ref_order_hint[RELAIS_AV1_N_SLOTS];
-  guint width; /* UpscaledWidth */
-  guint height;
-  gboolean render_and_frame_size_different;
-  guint render_width;
-  guint render_height;
+  RelaisAv1Size size;
+  gboolean has_size_slot;
+  guint size_slot;
 } RelaisAv1Frame;
 
 gboolean relais_av1_sequence_parse (RelaisAv1Sequence *self, const guint8 *data, gsize size);

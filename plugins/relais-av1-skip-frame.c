@@ -188,14 +188,14 @@ write_partition (Tile *self, guint row, guint column, guint size_log2)
 
 /* decode_tile(), section 5.11.2. */
 static void
-write_tile (const RelaisAv1SkipFrame *frame, const RelaisAv1Sequence *sequence, GByteArray *output)
+write_tile (const RelaisAv1Size *size, const RelaisAv1Sequence *sequence, GByteArray *output)
 {
   guint size_log2 = sequence->use_128x128_superblock ? LOG2_128X128 : LOG2_64X64;
   g_autofree Tile *self = g_new0 (Tile, 1);
 
   self->interintra = sequence->enable_interintra_compound;
-  self->columns = 2 * ((frame->width + 7) >> 3); /* compute_image_size(), section 5.9.9 */
-  self->rows = 2 * ((frame->height + 7) >> 3);
+  self->columns = 2 * ((size->width + 7) >> 3); /* compute_image_size(), section 5.9.9 */
+  self->rows = 2 * ((size->height + 7) >> 3);
   relais_symbol_encoder_init (&self->encoder, output);
   for (guint row = 0; row < self->rows; row += 1u << size_log2)
     {
@@ -207,11 +207,14 @@ write_tile (const RelaisAv1SkipFrame *frame, const RelaisAv1Sequence *sequence, 
 
 /* frame_size() and render_size(), sections 5.9.5 and 5.9.6. */
 static void
-write_size (const RelaisAv1SkipFrame *self,
+write_size (const RelaisAv1Size *self,
             const RelaisAv1Sequence *sequence,
             gboolean frame_size_override,
             RelaisBitWriter *writer)
 {
+  gboolean render_and_frame_size_different
+      = self->render_width != self->width || self->render_height != self->height;
+
   if (frame_size_override)
     {
       relais_bit_writer_write (writer, sequence->frame_width_bits, self->width - 1);
@@ -219,8 +222,8 @@ write_size (const RelaisAv1SkipFrame *self,
     }
   if (sequence->enable_superres)
     relais_bit_writer_write (writer, 1, 0); /* use_superres */
-  relais_bit_writer_write (writer, 1, self->render_and_frame_size_different ? 1 : 0);
-  if (self->render_and_frame_size_different)
+  relais_bit_writer_write (writer, 1, render_and_frame_size_different ? 1 : 0);
+  if (render_and_frame_size_different)
     {
       relais_bit_writer_write (writer, 16, self->render_width - 1);
       relais_bit_writer_write (writer, 16, self->render_height - 1);
@@ -241,7 +244,7 @@ tile_log2 (guint unit, guint target)
 
 /* tile_info(), section 5.9.15: one tile. Returns FALSE where the frame is too large for that. */
 static gboolean
-write_tile_info (const RelaisAv1SkipFrame *self,
+write_tile_info (const RelaisAv1Size *self,
                  const RelaisAv1Sequence *sequence,
                  RelaisBitWriter *writer)
 {
@@ -330,8 +333,8 @@ relais_av1_skip_frame_write (const RelaisAv1SkipFrame *self,
                              const RelaisAv1Sequence *sequence,
                              GByteArray *output)
 {
-  gboolean frame_size_override
-      = self->width != sequence->max_frame_width || self->height != sequence->max_frame_height;
+  gboolean frame_size_override = self->size.width != sequence->max_frame_width
+                                 || self->size.height != sequence->max_frame_height;
   gboolean allow_screen_content_tools = sequence->seq_force_screen_content_tools == 1;
   RelaisBitWriter writer;
 
@@ -361,17 +364,17 @@ relais_av1_skip_frame_write (const RelaisAv1SkipFrame *self,
     }
   for (guint i = 0; i < N_REFERENCES; i++)
     relais_bit_writer_write (&writer, 3, self->slot); /* ref_frame_idx */
-  write_size (self, sequence, frame_size_override, &writer);
+  write_size (&self->size, sequence, frame_size_override, &writer);
   if (!allow_screen_content_tools || sequence->seq_force_integer_mv != 1)
     relais_bit_writer_write (&writer, 1, 0); /* allow_high_precision_mv */
   /* read_interpolation_filter(), section 5.9.10: is_filter_switchable, EIGHTTAP;
    * is_motion_mode_switchable */
   relais_bit_writer_write (&writer, 1 + 2 + 1, 0);
-  if (!write_tile_info (self, sequence, &writer))
+  if (!write_tile_info (&self->size, sequence, &writer))
     return FALSE;
   write_tools (sequence, &writer);
 
   relais_bit_writer_align (&writer);
-  write_tile (self, sequence, output);
+  write_tile (&self->size, sequence, output);
   return TRUE;
 }

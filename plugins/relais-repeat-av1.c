@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* AV1 ("AV1 Bitstream & Decoding Process Specification"). There are two kinds of repeat:
- * - An inter frame is shown again by show_existing_frame (sections 5.9.2 and 7.21), in three bytes.
- * Every shown inter frame is showable (showable_frame is 1 by section 5.9.2), as often as one
- * likes; nothing is decoded, refreshed or saved.
- * - A key frame that was shown is not showable (section 6.8.2), and decoders refuse it. It is
- * repeated by a frame of blocks that copy it and refresh no slot: see relais-av1-skip-frame.c.
+ * - A frame of blocks that copy the picture and that refreshes no slot: relais-av1-skip-frame.c.
+ * AV1 takes nothing from the frame decoded last (motion vectors, segments and probabilities come
+ * from slots), so nothing of it stays.
+ * - show_existing_frame (sections 5.9.2 and 7.21), in three bytes, where such a frame cannot be
+ * made. It is the second choice because it gives the player the same buffer again (which Firefox
+ * cannot take for VP9, see relais-repeat-vp9.c), and because it is not for key frames: one that was
+ * shown is not showable (section 6.8.2), and decoders refuse it. Every other shown frame is
+ * showable, as often as one likes.
  *
  * The picture last shown has to be in a slot, so the refresh flags of all frames are followed. Not
  * repeated are:
  * - pictures that no slot keeps (the top layer of temporal layers);
  * - streams with spatial layers, where a frame of the lowest layer may not be what is shown;
- * - right after a key frame: with frame ids (a frame id of its own would break the order of the
- * real ones, section 6.8.2), with film grain (whose parameters stand at the header's very end), or
- * above 4096x2304 (more than one tile). A header that a decoder would refuse makes the state
- * unknown until the next key frame. Any bytes are safe. */
+ * - key frames, for which there is only the first kind, with frame ids (a frame id of its own would
+ * break the order of the real ones, section 6.8.2), with film grain (whose parameters stand at the
+ * header's very end), or above 4096x2304 (more than one tile). A header that a decoder would refuse
+ * makes the state unknown until the next key frame. Any bytes are safe. */
 
 #include "relais-repeat-av1.h"
 
@@ -24,25 +27,6 @@
 
 #define HAS_SIZE_FIELD    0x02 /* obu_has_size_field, section 5.3.2 */
 #define SPATIAL_LAYER_BIT 8    /* of operating_point_idc, section 6.4.1 */
-
-/* Section 7.20, the reference frame update process. */
-static void
-refresh_slots (RelaisRepeatAv1 *self,
-               guint8 flags,
-               guint64 picture,
-               guint order_hint,
-               guint frame_id)
-{
-  for (guint i = 0; i < RELAIS_AV1_N_SLOTS; i++)
-    {
-      if (flags >> i & 1)
-        {
-          self->slots[i].picture = picture;
-          self->slots[i].order_hint = order_hint;
-          self->slots[i].frame_id = frame_id;
-        }
-    }
-}
 
 static void
 observe_frame (RelaisRepeatAv1 *self, const RelaisAv1Obu *obu)
@@ -64,9 +48,8 @@ observe_frame (RelaisRepeatAv1 *self, const RelaisAv1Obu *obu)
 
       self->shown = self->slots[slot].picture;
       /* Section 7.21: a key frame that is shown late is loaded into all slots. */
-      if (self->shown == self->key_picture)
-        refresh_slots (self, 0xff, self->shown, self->slots[slot].order_hint,
-                       self->slots[slot].frame_id);
+      for (guint i = 0; self->shown == self->key_picture && i < RELAIS_AV1_N_SLOTS; i++)
+        self->slots[i] = self->slots[slot];
       return;
     }
 
@@ -76,21 +59,30 @@ observe_frame (RelaisRepeatAv1 *self, const RelaisAv1Obu *obu)
   self->started = TRUE;
   self->n_pictures++;
   if (frame.frame_type == RELAIS_AV1_KEY_FRAME)
-    {
-      self->key_picture = self->n_pictures;
-      self->key_frame = frame;
-    }
+    self->key_picture = self->n_pictures;
+  if (frame.has_size_slot)
+    frame.size = self->slots[frame.size_slot].size;
   for (guint i = 0; frame.has_ref_order_hints && i < RELAIS_AV1_N_SLOTS; i++)
     {
-      /* Section 7.20, the set_frame_refs process: such a slot is lost. */
+      /* Section 5.9.2, ref_order_hint: a slot with another one is lost. */
       if (self->slots[i].order_hint != frame.ref_order_hint[i])
         {
           self->slots[i].picture = 0;
           self->slots[i].order_hint = frame.ref_order_hint[i];
+          self->slots[i].size = (RelaisAv1Size){ 0 };
         }
     }
-  refresh_slots (self, frame.refresh_frame_flags, self->n_pictures, frame.order_hint,
-                 frame.current_frame_id);
+  /* Section 7.20, the reference frame update process. */
+  for (guint i = 0; i < RELAIS_AV1_N_SLOTS; i++)
+    {
+      if (frame.refresh_frame_flags >> i & 1)
+        {
+          self->slots[i].picture = self->n_pictures;
+          self->slots[i].order_hint = frame.order_hint;
+          self->slots[i].frame_id = frame.current_frame_id;
+          self->slots[i].size = frame.size;
+        }
+    }
   if (frame.show_frame)
     self->shown = self->n_pictures;
 }
@@ -162,14 +154,11 @@ write_skip_frame (const RelaisRepeatAv1 *self, guint slot, GByteArray *payload)
   RelaisAv1SkipFrame frame = {
     .slot = slot,
     .order_hint = self->slots[slot].order_hint,
-    .width = self->key_frame.width,
-    .height = self->key_frame.height,
-    .render_and_frame_size_different = self->key_frame.render_and_frame_size_different,
-    .render_width = self->key_frame.render_width,
-    .render_height = self->key_frame.render_height,
+    .size = self->slots[slot].size,
   };
 
-  if (self->sequence.frame_id_numbers_present || self->sequence.film_grain_params_present)
+  if (self->sequence.frame_id_numbers_present || self->sequence.film_grain_params_present
+      || frame.size.width == 0)
     return FALSE;
   for (guint i = 0; i < RELAIS_AV1_N_SLOTS; i++)
     frame.ref_order_hint[i] = self->slots[i].order_hint;
@@ -222,12 +211,11 @@ relais_repeat_av1_make (const RelaisRepeatAv1 *self, gsize *size)
     }
 
   payload = g_byte_array_new ();
-  if (self->shown != self->key_picture)
-    {
-      write_show_existing (self, slot, payload);
-      return wrap_obu (RELAIS_AV1_OBU_FRAME_HEADER, payload, size);
-    }
-  if (!write_skip_frame (self, slot, payload))
+  if (write_skip_frame (self, slot, payload))
+    return wrap_obu (RELAIS_AV1_OBU_FRAME, payload, size);
+  if (self->shown == self->key_picture)
     return NULL;
-  return wrap_obu (RELAIS_AV1_OBU_FRAME, payload, size);
+  g_byte_array_set_size (payload, 0);
+  write_show_existing (self, slot, payload);
+  return wrap_obu (RELAIS_AV1_OBU_FRAME_HEADER, payload, size);
 }

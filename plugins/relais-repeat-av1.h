@@ -12,9 +12,8 @@ G_BEGIN_DECLS
  * @sequence: the last sequence header
  * @n_pictures: pictures decoded; each is known by its number, from 1 on; 0 is an unknown one
  * @shown: the picture last shown
- * @slots: the picture each slot of the decoder holds, and its order hint and frame id
- * @key_picture: the last key frame's number
- * @key_frame: its header
+ * @key_picture: the last key frame
+ * @slots: what each slot of the decoder holds
  *
  * What an AV1 decoder remembers, as far as a repeat has to know. All zeros is the start.
  */
@@ -25,14 +24,14 @@ typedef struct
   RelaisAv1Sequence sequence;
   guint64 n_pictures;
   guint64 shown;
+  guint64 key_picture;
   struct
   {
     guint64 picture;
     guint order_hint;
     guint frame_id;
+    RelaisAv1Size size;
   } slots[RELAIS_AV1_N_SLOTS];
-  guint64 key_picture;
-  RelaisAv1Frame key_frame;
 } RelaisRepeatAv1;
 
 void relais_repeat_av1_observe (RelaisRepeatAv1 *self, const guint8 *data, gsize size);

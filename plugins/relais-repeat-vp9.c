@@ -5,11 +5,21 @@
  * refreshes nothing and saves nothing: probabilities, segment map, loop filter deltas and the
  * previous frame's vectors stay (libvpx and FFmpeg were read and tried).
  *
+ * No other frame would do. Whatever is decoded, its motion vectors replace those that the next real
+ * frame is predicted from (PrevMvs, section 7.4.2), and error_resilient_mode, which does without
+ * them, resets the probabilities and the loop filter's deltas that the real frames build on
+ * (setup_past_independence(), section 7.2).
+ *
+ * The player gets the same buffer again. Firefox 153, where it decodes in software, frees it when
+ * it was shown once, and then shows nothing for some repeats: what lies behind the video element
+ * shines through, so a page that keeps the last picture there does not flicker. Chromium shows
+ * every one.
+ *
  * The picture last shown has to be in a slot, so the refresh flags of all frames are followed,
  * hidden ones too. A frame that no slot keeps (the top layer of temporal layers) cannot be
  * repeated. Nor is anything made while the last frame decoded is a hidden one: whether it counts as
- * the "last shown frame" that lends its vectors to the next one (LastShowFrame, section 7.2) is not
- * the same in all decoders after a repeat.
+ * the "last shown frame" that lends its vectors to the next one (LastShowFrame, section 7.2) need
+ * not be the same in all decoders after a repeat.
  *
  * A header that a decoder would refuse makes the state unknown until the next key frame. Any bytes
  * are safe. */
