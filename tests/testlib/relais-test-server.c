@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A RelaisServer in this process, on a free port of the loopback, in a thread of its own that runs
+ * the default main context, as main() does in the real one. The test's thread talks to it through
+ * sockets only, and blocks where it waits for something.
+ *
+ * There is no sleep and no time limit but one: a watchdog that ends the whole program, with the
+ * test's name, when a server has lived for longer than any test needs.
+ *
+ * Freeing a server proves that nothing was left behind: as many descriptors and the same threads as
+ * when it was made. So clients are freed before it. */
+
+#include "relais-test-server.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/relais-log.h"
+#include "http/relais-server.h"
+#include "relais-test-gst.h"
+
+#define WATCHDOG_SECONDS 60
+
+struct _RelaisTestServer
+{
+  RelaisConfig *config;
+  GThread *thread;
+  GMainLoop *loop;
+  char *url;
+  GSocketAddress *address;
+  guint n_fds;   /* before it was made */
+  char *threads; /* the same */
+
+  GMutex lock; /* protects `url`, until it is set */
+  GCond ready;
+};
+
+/* What belongs to the process */
+
+static guint
+count_fds (void)
+{
+  g_autoptr (GDir) folder = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (folder) != NULL)
+    n++;
+  return n;
+}
+
+static void
+print_fds (void)
+{
+  g_autoptr (GDir) folder = g_dir_open ("/proc/self/fd", 0, NULL);
+  const char *name;
+
+  while ((name = g_dir_read_name (folder)) != NULL)
+    {
+      g_autofree char *path = g_build_filename ("/proc/self/fd", name, NULL);
+      g_autofree char *target = g_file_read_link (path, NULL);
+
+      g_printerr ("%s: %s\n", name, target != NULL ? target : "gone");
+    }
+}
+
+static int
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(char *const *) a, *(char *const *) b);
+}
+
+/* Returns: (transfer full): the names of all threads but those that GLib keeps for later work.
+ * GStreamer's streaming threads are GLib's too: after their work they wait half a second for more,
+ * so they are counted only at the end of all tests. */
+static char *
+list_threads (gboolean with_streaming)
+{
+  g_autoptr (GDir) folder = g_dir_open ("/proc/self/task", 0, NULL);
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  const char *id;
+
+  while ((id = g_dir_read_name (folder)) != NULL)
+    {
+      g_autofree char *path = g_build_filename ("/proc/self/task", id, "comm", NULL);
+      g_autofree char *name = NULL;
+
+      if (!g_file_get_contents (path, &name, NULL, NULL))
+        continue;
+      g_strchomp (name);
+      if (!g_str_has_prefix (name, "pool-") && !g_str_equal (name, "gmain")
+          && (with_streaming || !g_str_has_suffix (name, ":src")))
+        g_ptr_array_add (names, g_steal_pointer (&name));
+    }
+  g_ptr_array_sort (names, compare_names);
+  g_ptr_array_add (names, NULL);
+  return g_strjoinv (" ", (char **) names->pdata);
+}
+
+/* A thread that was joined, or has gone back to a pool, may be listed for an instant longer. */
+static void
+await_threads (const char *expected, gboolean with_streaming)
+{
+  for (;;)
+    {
+      g_autofree char *threads = list_threads (with_streaming);
+
+      if (g_str_equal (threads, expected))
+        return;
+      g_thread_yield ();
+    }
+}
+
+static void
+bark (int signal_number)
+{
+  static const char message[] = "the watchdog has seen no end of this test\n";
+
+  if (write (STDERR_FILENO, message, sizeof message - 1) < 0)
+    _exit (1);
+  abort ();
+}
+
+static void
+set_watchdog (void)
+{
+  const char *slower = g_getenv ("RELAIS_TEST_SLOWER");
+
+  alarm (WATCHDOG_SECONDS * (slower != NULL ? (guint) atoi (slower) : 1));
+}
+
+/**
+ * relais_test_server_init:
+ * @argc: (inout): of main()
+ * @argv: (inout): of main()
+ *
+ * GTest, GStreamer, the log, and one server that comes and goes, so that what the libraries keep
+ * for the rest of the process is there before anything is counted. RELAIS_TEST_LOG is the level of
+ * the log.
+ */
+void
+relais_test_server_init (int *argc, char ***argv)
+{
+  RelaisLogLevel level = RELAIS_LOG_ERROR;
+  struct rlimit limit;
+
+  g_test_init (argc, argv, NULL);
+  signal (SIGPIPE, SIG_IGN);
+  signal (SIGALRM, bark);
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit (RLIMIT_NOFILE, &limit);
+
+  relais_log_parse_level (g_getenv ("RELAIS_TEST_LOG"), &level);
+  relais_log_init (level);
+  /* GLib would keep the streaming threads of GStreamer's pool for 15 s. */
+  g_thread_pool_set_max_unused_threads (0);
+  relais_test_gst_init ();
+  if (!g_test_subprocess ())
+    {
+      RelaisTestServer *server = relais_test_server_new (NULL);
+      g_autofree char *page = relais_test_server_get (server, "/healthz", NULL);
+
+      server->n_fds = 0;
+      relais_test_server_free (server);
+    }
+}
+
+/**
+ * relais_test_server_run:
+ *
+ * Runs the tests; then no streaming thread may be left.
+ *
+ * Returns: the exit code of the program
+ */
+int
+relais_test_server_run (void)
+{
+  g_autofree char *threads = list_threads (FALSE);
+  int result = g_test_run ();
+
+  set_watchdog ();
+  await_threads (threads, TRUE);
+  alarm (0);
+  return result;
+}
+
+/* The server's thread */
+
+static void
+quit (gpointer data)
+{
+  g_main_loop_quit (data);
+}
+
+static gpointer
+run (gpointer data)
+{
+  RelaisTestServer *self = data;
+  g_autoptr (GError) error = NULL;
+  RelaisServer *server = relais_server_new (self->config, &error);
+  g_auto (GStrv) urls = NULL;
+
+  g_assert_no_error (error);
+  g_assert_true (relais_server_listen (server, &error));
+  g_assert_no_error (error);
+  urls = relais_server_get_urls (server);
+  g_mutex_lock (&self->lock);
+  self->url = g_strdup (urls[0]);
+  g_cond_signal (&self->ready);
+  g_mutex_unlock (&self->lock);
+
+  g_main_loop_run (self->loop);
+  relais_server_stop (server, quit, self->loop);
+  g_main_loop_run (self->loop);
+  relais_server_free (server);
+  return NULL;
+}
+
+/**
+ * relais_test_server_new:
+ * @first_key: (nullable): a configuration key, then its value as text, and so on; %NULL ends the
+ * list
+ *
+ * Returns: (transfer full): a server that listens
+ */
+RelaisTestServer *
+relais_test_server_new (const char *first_key, ...)
+{
+  RelaisTestServer *self = g_new0 (RelaisTestServer, 1);
+  g_autoptr (GUri) uri = NULL;
+  g_autoptr (GError) error = NULL;
+  va_list pairs;
+
+  set_watchdog ();
+  self->n_fds = count_fds ();
+  self->threads = list_threads (FALSE);
+
+  self->config = relais_config_new ();
+  relais_config_set (self->config, "listen", "127.0.0.1:0", &error);
+  va_start (pairs, first_key);
+  for (const char *key = first_key; key != NULL; key = va_arg (pairs, const char *))
+    {
+      relais_config_set (self->config, key, va_arg (pairs, const char *), &error);
+      g_assert_no_error (error);
+    }
+  va_end (pairs);
+
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->ready);
+  self->loop = g_main_loop_new (NULL, FALSE);
+  self->thread = g_thread_new ("test-server", run, self);
+  g_mutex_lock (&self->lock);
+  while (self->url == NULL)
+    g_cond_wait (&self->ready, &self->lock);
+  g_mutex_unlock (&self->lock);
+
+  uri = g_uri_parse (self->url, G_URI_FLAGS_NONE, &error);
+  g_assert_no_error (error);
+  self->address
+      = g_inet_socket_address_new_from_string (g_uri_get_host (uri), (guint) g_uri_get_port (uri));
+  return self;
+}
+
+/**
+ * relais_test_server_stop:
+ * @self: a server
+ *
+ * Ends it as SIGTERM does, and returns when it is gone. Connections of the test stay.
+ */
+void
+relais_test_server_stop (RelaisTestServer *self)
+{
+  if (self->thread == NULL)
+    return;
+  g_main_context_invoke (NULL, G_SOURCE_FUNC (quit), self->loop);
+  g_thread_join (g_steal_pointer (&self->thread));
+}
+
+/* Clients have to be freed before. */
+void
+relais_test_server_free (RelaisTestServer *self)
+{
+  relais_test_server_stop (self);
+  g_main_loop_unref (self->loop);
+  relais_config_free (self->config);
+  g_object_unref (self->address);
+  g_mutex_clear (&self->lock);
+  g_cond_clear (&self->ready);
+  g_free (self->url);
+
+  if (self->n_fds > 0)
+    {
+      guint n_fds = count_fds ();
+
+      if (n_fds != self->n_fds)
+        print_fds ();
+      g_assert_cmpuint (n_fds, ==, self->n_fds);
+      await_threads (self->threads, FALSE);
+    }
+  g_free (self->threads);
+  g_free (self);
+  alarm (0);
+}
+
+GSocketAddress *
+relais_test_server_get_address (RelaisTestServer *self)
+{
+  return self->address;
+}
+
+/**
+ * relais_test_server_make_url:
+ * @self: a server
+ * @scheme: of the address wanted
+ * @path: its path
+ *
+ * Returns: (transfer full): the address
+ */
+char *
+relais_test_server_make_url (RelaisTestServer *self, const char *scheme, const char *path)
+{
+  return g_strdup_printf ("%s://127.0.0.1:%u%s", scheme,
+                          g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (self->address)),
+                          path);
+}
+
+static gboolean
+accept_any (GTlsConnection *connection,
+            GTlsCertificate *certificate,
+            GTlsCertificateFlags errors,
+            gpointer user_data)
+{
+  return TRUE;
+}
+
+/**
+ * relais_test_server_connect:
+ * @self: a server
+ *
+ * Returns: (transfer full): a blocking connection, through TLS if the server has a certificate
+ */
+GIOStream *
+relais_test_server_connect (RelaisTestServer *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GSocket) socket
+      = g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, &error);
+  GIOStream *io, *tls;
+
+  g_assert_no_error (error);
+  g_socket_connect (socket, self->address, NULL, &error);
+  g_assert_no_error (error);
+  io = G_IO_STREAM (g_socket_connection_factory_create_connection (socket));
+  if (self->config->tls_certificate == NULL)
+    return io;
+
+  tls = g_tls_client_connection_new (io, NULL, &error);
+  g_assert_no_error (error);
+  g_object_unref (io);
+  g_signal_connect (tls, "accept-certificate", G_CALLBACK (accept_any), NULL);
+  g_tls_connection_handshake (G_TLS_CONNECTION (tls), NULL, &error);
+  g_assert_no_error (error);
+  return tls;
+}
+
+/* HTTP */
+
+/**
+ * relais_test_server_get:
+ * @self: a server
+ * @path: a path
+ * @status: (out) (optional): the HTTP status
+ *
+ * Returns: (transfer full): the body of the answer
+ */
+char *
+relais_test_server_get (RelaisTestServer *self, const char *path, guint *status)
+{
+  g_autoptr (GIOStream) io = relais_test_server_connect (self);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GString) answer = g_string_new (NULL);
+  g_autofree char *request
+      = g_strdup_printf ("GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+  const char *body;
+  char buffer[4096];
+  gssize n;
+
+  g_output_stream_write_all (g_io_stream_get_output_stream (io), request, strlen (request), NULL,
+                             NULL, &error);
+  g_assert_no_error (error);
+  while ((n = g_input_stream_read (g_io_stream_get_input_stream (io), buffer, sizeof buffer, NULL,
+                                   &error))
+         > 0)
+    g_string_append_len (answer, buffer, n);
+  g_assert_no_error (error);
+  g_assert_true (g_str_has_prefix (answer->str, "HTTP/1.1 "));
+  if (status != NULL)
+    *status = (guint) atoi (answer->str + strlen ("HTTP/1.1 "));
+  body = strstr (answer->str, "\r\n\r\n");
+  g_assert_nonnull (body);
+  g_io_stream_close (io, NULL, NULL);
+  return g_strdup (body + 4);
+}
+
+/**
+ * relais_test_server_get_stream:
+ * @self: a server
+ * @id: a stream
+ *
+ * Returns: (transfer full) (nullable): what the API says of it; %NULL where there is no such stream
+ */
+JsonNode *
+relais_test_server_get_stream (RelaisTestServer *self, const char *id)
+{
+  g_autofree char *path = g_strconcat ("/api/v1/streams/", id, NULL);
+  g_autoptr (GError) error = NULL;
+  guint status;
+  g_autofree char *body = relais_test_server_get (self, path, &status);
+  JsonNode *node;
+
+  if (status == 404)
+    return NULL;
+  g_assert_cmpuint (status, ==, 200);
+  node = json_from_string (body, &error);
+  g_assert_no_error (error);
+  return node;
+}
+
+/**
+ * relais_test_server_get_number:
+ * @self: a server
+ * @id: a stream
+ * @member: a number that the API says of it
+ *
+ * Returns: the number; -1 where there is no such stream
+ */
+gint64
+relais_test_server_get_number (RelaisTestServer *self, const char *id, const char *member)
+{
+  g_autoptr (JsonNode) node = relais_test_server_get_stream (self, id);
+
+  return node != NULL ? json_object_get_int_member (json_node_get_object (node), member) : -1;
+}
+
+/**
+ * relais_test_server_await_number:
+ * @self: a server
+ * @id: a stream
+ * @member: a number that the API says of it
+ * @expected: what it has to become
+ *
+ * Asks until it is so.
+ */
+void
+relais_test_server_await_number (RelaisTestServer *self,
+                                 const char *id,
+                                 const char *member,
+                                 gint64 expected)
+{
+  while (relais_test_server_get_number (self, id, member) != expected)
+    ;
+}
+
+/**
+ * relais_test_server_await_no_stream:
+ * @self: a server
+ * @id: a stream
+ *
+ * Asks until the server has forgotten it.
+ */
+void
+relais_test_server_await_no_stream (RelaisTestServer *self, const char *id)
+{
+  for (;;)
+    {
+      g_autoptr (JsonNode) node = relais_test_server_get_stream (self, id);
+
+      if (node == NULL)
+        return;
+    }
+}
