@@ -89,7 +89,7 @@ export function explainUnsupported(mime) {
   if (codecs.some((codec) => codecName(codec) === 'H.264')) {
     return (
       'This stream is H.264 in Matroska, which no browser’s Media Source Extensions play. ' +
-      'Broadcast with VP8 instead, or open the .webm address in a player such as VLC.'
+      'Broadcast with VP8 instead.'
     );
   }
   const container = /^[a-z]+\/[a-z0-9.+-]+/i.exec(mime)?.[0] ?? 'video/webm';

@@ -87,7 +87,9 @@ function watch(id) {
   document.title = `${id} · relais`;
   element('stage').hidden = false;
   element('title').textContent = id;
-  bindCopy(element('copy'), element('file-address'), new URL(`/live/${encodeURIComponent(id)}.webm`, location.href).href);
+  // An id holds nothing that HTML would read differently.
+  bindCopy(element('copy'), element('embed-code'),
+    `<script type="module" src="${new URL('/relais-player.js', location.href)}"></script> <relais-player stream="${id}" autoplay controls></relais-player>`);
   const player = makePlayer(id);
   const log = new EventLog(element('log'), element('log-panel'));
   player.addEventListener('log', ({ detail }) => log.add(detail));
