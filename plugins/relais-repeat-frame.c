@@ -9,10 +9,13 @@
  * make as many repeats between two of them as it likes. One file a codec knows how; this one only
  * chooses. One thread; any bytes are safe.
  *
- * What cannot be repeated: Vorbis (its packets depend on the codebooks of the header and on their
- * neighbours' lengths) and H.264 (a picture of skipped macroblocks needs a picture order count and,
- * with type 2, a frame number of its own, which the next real picture has taken already: ITU-T
- * H.264 sections 7.4.3 and 8.2.1). */
+ * What cannot be repeated, besides the states that the files of the codecs name:
+ * - Vorbis: a packet's length and overlap depend on its neighbours and on the codebooks of the
+ * header.
+ * - H.264: a picture of skipped macroblocks is easily made, but not unseen. Each picture needs an
+ * order of its own between its neighbours (ITU-T H.264 section 8.2.1), of which there is one at
+ * best before the next real picture, and none with type 2, which also forbids two non-reference
+ * pictures in a row; a reference picture would take the next frame_num (section 7.4.3). */
 
 #include "relais-repeat-frame.h"
 

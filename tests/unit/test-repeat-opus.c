@@ -97,6 +97,7 @@ test_damage (void)
     g_autoptr (GBytes) first = make (repeat, &duration);
 
     g_assert_cmpuint (duration, ==, 20 * 1000000);
+    g_assert_cmpuint (g_bytes_get_size (first), ==, 3);
   }
   observe (repeat, "\xfc\x01", 2);    /* CELT, stereo, 20 ms */
   observe (repeat, "", 0);            /* nothing */
