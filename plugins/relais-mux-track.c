@@ -85,6 +85,7 @@ void
 relais_mux_track_set_caps (RelaisMuxTrack *self, const GstCaps *caps)
 {
   const GstStructure *structure = gst_caps_get_structure (caps, 0);
+  int family = 0;
 
   self->codec = RELAIS_CODEC_UNKNOWN;
   for (guint i = 0; i < G_N_ELEMENTS (media_types); i++)
@@ -95,7 +96,11 @@ relais_mux_track_set_caps (RelaisMuxTrack *self, const GstCaps *caps)
   self->time.codec_delay = self->codec == RELAIS_CODEC_OPUS ? read_codec_delay (structure) : 0;
   self->time.reorders = self->codec == RELAIS_CODEC_H264;
   g_clear_pointer (&self->repeat, relais_repeat_frame_free);
-  self->repeat = relais_repeat_frame_new (self->codec);
+  /* Silence of more than two channels would be another packet for each layout (RFC 7845
+   * section 5.1.1). */
+  gst_structure_get_int (structure, "channel-mapping-family", &family);
+  if (self->codec != RELAIS_CODEC_OPUS || family == 0)
+    self->repeat = relais_repeat_frame_new (self->codec);
   self->has_caps = TRUE;
 }
 
