@@ -6,10 +6,19 @@
 // append i arrives at time t[i], what was buffered until then (e[i-1]) reaches that far:
 // C >= t[i] - e[i-1]. So the largest t[i] - e[i-1] of a window is the C that would have been enough. The latency
 // a person sees right after an append is C - (t[i] - e[i]), and so the target that would have been enough is
-// max(t[i] - e[i-1]) - mean(t[i] - e[i]), plus a little for decoding. A regular arrival every 100 ms gives 0.1 s.
+// max(t[i] - e[i-1]) - mean(t[i] - e[i]). A regular arrival every 100 ms gives 0.1 s.
+//
+// On top comes a reserve for what the browser keeps ahead of the playhead. Pictures alone want little. Sound is taken from
+// the buffer well before it is heard: Chromium 156 ran dry at up to 0.13 s before the end of the buffer. How much a
+// device wants is learned: when a video waits for data although there is some, the reserve was too small.
 
 const WINDOW = 12;
-const SAFETY = 0.05;
+const RESERVE = 0.05;
+const RESERVE_WITH_SOUND = 0.12;
+const MOST_RESERVE = 0.5;
+const RESERVE_STEP = 0.03;
+const RESERVE_HALF_LIFE = 120;
+const RESERVE_PAUSE = 4;
 const BEST = 0.15;
 const WORST = 4;
 /** A gap longer than this is an outage, which a stall tells of, not jitter to prepare for. */
@@ -17,7 +26,7 @@ const OUTAGE = 1.5;
 /** Lateness that lasts longer than this is the new normal. */
 const OUTAGE_LASTS = 2;
 const ENOUGH_SAMPLES = 5;
-const FIRST_TARGET = 0.2;
+const FIRST_JITTER = 0.13;
 const BOOST_HALF_LIFE = 30;
 const MOST_BOOST = 2;
 
@@ -25,10 +34,15 @@ const MOST_BOOST = 2;
 export class ArrivalModel {
   #samples = [];
   #outageSince = NaN;
+  #learned = 0;
+  #learnedAt = -Infinity;
   #boost = 0;
   #boostAt = 0;
-  #cached = FIRST_TARGET;
+  #cached = FIRST_JITTER;
   #cachedAt = -Infinity;
+
+  /** Whether the stream has sound. */
+  hasSound = false;
 
   /** Forgets the arrivals, not the stalls: for a new epoch or connection. */
   reset() {
@@ -69,6 +83,31 @@ export class ArrivalModel {
     this.#cachedAt = -Infinity;
   }
 
+  /**
+   * Notes that the video waited for data although there was some.
+   *
+   * @param {number} now
+   * @param {number} ahead how much, in seconds
+   */
+  underflow(now, ahead) {
+    // One underflow makes the next more likely for a moment; it teaches nothing.
+    if (now - this.#learnedAt < RESERVE_PAUSE) return;
+    const wanted = Math.min(MOST_RESERVE, Math.max(ahead, this.reserve(now)) + RESERVE_STEP);
+    this.#learned = wanted - this.#baseReserve;
+    this.#learnedAt = now;
+    this.#cachedAt = -Infinity;
+  }
+
+  get #baseReserve() {
+    return this.hasSound ? RESERVE_WITH_SOUND : RESERVE;
+  }
+
+  /** What the browser is given ahead of the playhead at worst, in seconds. */
+  reserve(now) {
+    const learned = this.#learned * 0.5 ** ((now - this.#learnedAt) / RESERVE_HALF_LIFE);
+    return this.#baseReserve + learned;
+  }
+
   /** What stalls have added, in seconds; it halves every half minute. */
   boost(now) {
     return this.#boost * 0.5 ** ((now - this.#boostAt) / BOOST_HALF_LIFE);
@@ -95,7 +134,8 @@ export class ArrivalModel {
   target(now) {
     if (now - this.#cachedAt < 0.25) return this.#cached;
     const { jitter } = this;
-    const base = Number.isNaN(jitter) ? FIRST_TARGET : Math.max(BEST, jitter + SAFETY);
+    const reserve = this.reserve(now);
+    const base = Number.isNaN(jitter) ? FIRST_JITTER + reserve : Math.max(BEST, jitter + reserve);
     this.#cached = Math.min(WORST, base + this.boost(now));
     this.#cachedAt = now;
     return this.#cached;

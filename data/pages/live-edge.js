@@ -113,6 +113,11 @@ export class LiveEdge {
     return clock() - this.#latencyAt > 1 && !Number.isNaN(ahead) ? ahead : this.#latency;
   }
 
+  /** @param {boolean} sound whether the stream has sound, of which browsers want more ahead */
+  set hasSound(sound) {
+    this.#model.hasSound = sound;
+  }
+
   /** The measured arrival jitter; NaN while too little is known. */
   get jitter() {
     return this.#model.jitter;
@@ -199,10 +204,16 @@ export class LiveEdge {
     this.#control(now);
   }
 
-  /** The video's `waiting` event: holds at once when the buffer is dry. */
+  /** The video's `waiting` event: holds at once when the buffer is dry, and learns when it is not. */
   waiting() {
     if (this.#joining || !this.active || this.#video.seeking || this.holding) return;
-    if (this.#ahead() < DRY) this.#starved(clock());
+    const ahead = this.#ahead();
+    if (ahead < DRY) {
+      this.#starved(clock());
+    } else if (ahead < 2 * this.target && clock() > this.#settledAt) {
+      this.#model.underflow(clock(), ahead);
+      this.#handlers.onLog(`the browser ran dry ${ahead.toFixed(2)} s before the edge`);
+    }
   }
 
   /** Goes to the live edge when not already near it: after a pause, a hidden tab, a sleep. */

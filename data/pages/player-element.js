@@ -49,7 +49,7 @@ export class RelaisPlayer extends HTMLElement {
       play: () => this.play(),
       pause: () => this.pause(),
       soundChosen: () => {
-        this.#engine.mutedByPolicy = false;
+        this.#engine.soundChosen();
         this.#show();
       },
     });

@@ -9,6 +9,7 @@ import { LiveConnection } from './live-connection.js';
 import { LiveEdge } from './live-edge.js';
 import { MediaBuffer } from './media-buffer.js';
 import { canPlay, codecNames, explainUnsupported, playableTypes } from './media-support.js';
+import { PlayIntent } from './play-intent.js';
 import { describeState } from './player-state.js';
 import { hexDump, peekCluster } from './webm-peek.js';
 
@@ -31,6 +32,7 @@ export class PlayerEngine {
   #still;
   #buffer;
   #edge;
+  #intent;
   #connection = null;
   #stream = '';
   #timer = 0;
@@ -46,7 +48,7 @@ export class PlayerEngine {
   #edgeMovedAt = 0;
 
   #facts = {
-    everConnected: false, source: 'unknown', picture: false, stalled: false, wanted: false,
+    everConnected: false, source: 'unknown', picture: false, stalled: false,
     unsupported: null, failure: null, waitsForKeyframe: false,
   };
   #described = { state: 'idle', message: '' };
@@ -56,8 +58,6 @@ export class PlayerEngine {
   #joinFrom = NaN;
   #joinMs = NaN;
 
-  /** Whether the browser's autoplay policy made it start muted. */
-  mutedByPolicy = false;
   /** The newest events, `{time, text}`; bounded. */
   log = [];
 
@@ -85,13 +85,17 @@ export class PlayerEngine {
       onHang: () => this.#mediaFailed('The decoder stands still.'),
       onLog: (text) => this.note(text),
     });
+    this.#intent = new PlayIntent(video, {
+      hasMedia: () => this.#buffer.attached,
+      hasSound: () => this.tracks.includes('audio'),
+      onPause: () => this.pause(),
+      onPlay: () => this.play(),
+      onReturn: () => this.#edge.catchUp(),
+      onLog: (text) => this.note(text),
+    });
     video.addEventListener('waiting', () => this.#edge.waiting());
     video.addEventListener('playing', () => this.#playing());
-    video.addEventListener('pause', () => this.#pausedByBrowser());
-    video.addEventListener('play', () => this.#playedByBrowser());
-    video.addEventListener('error', () => {
-      if (video.error && this.#buffer.attached) this.#mediaFailed(video.error.message || 'The browser cannot decode it.');
-    });
+    video.addEventListener('error', () => this.#videoFailed());
   }
 
   get state() {
@@ -125,7 +129,17 @@ export class PlayerEngine {
 
   /** Whether the person wants it to play. */
   get wanted() {
-    return this.#facts.wanted;
+    return this.#intent.wanted;
+  }
+
+  /** Whether the sound is off because the browser wants it so. */
+  get mutedByPolicy() {
+    return this.#intent.mutedByPolicy;
+  }
+
+  /** The person has decided about the sound. */
+  soundChosen() {
+    this.#intent.mutedByPolicy = false;
   }
 
   /** A snapshot of everything a person who debugs wants to know. */
@@ -192,7 +206,7 @@ export class PlayerEngine {
       },
     });
     this.#timer = setInterval(() => this.#onTick(), TICK);
-    document.addEventListener('visibilitychange', this.#onVisibility);
+    this.#intent.listen();
     if (play) this.play();
     this.#refresh();
   }
@@ -204,7 +218,7 @@ export class PlayerEngine {
     clearTimeout(this.#suspendTimer);
     clearTimeout(this.#failureTimer);
     clearTimeout(this.#stallTimer);
-    document.removeEventListener('visibilitychange', this.#onVisibility);
+    this.#intent.unlisten();
     this.#connection?.close();
     this.#connection = null;
     this.#stream = '';
@@ -232,7 +246,7 @@ export class PlayerEngine {
       if (state === 'suspended') this.#edge.begin();
       this.#connection.open();
     }
-    this.#tryPlay();
+    this.#intent.tryPlay();
     this.#refresh();
   }
 
@@ -242,7 +256,7 @@ export class PlayerEngine {
     this.#video.pause();
     clearTimeout(this.#suspendTimer);
     this.#suspendTimer = setTimeout(() => {
-      if (this.#facts.wanted) return;
+      if (this.wanted) return;
       this.note('paused for long: disconnected');
       this.#connection?.suspend();
     }, SUSPEND_AFTER_PAUSE);
@@ -262,7 +276,7 @@ export class PlayerEngine {
   }
 
   #setWanted(wanted) {
-    this.#facts.wanted = wanted;
+    this.#intent.wanted = wanted;
     this.#edge.active = wanted;
   }
 
@@ -351,7 +365,6 @@ export class PlayerEngine {
     this.#sourceIs('live');
     this.#firstBytes = hexDump(data);
     this.#edgeMovedAt = performance.now();
-    if (Number.isNaN(this.#joinFrom)) this.#joinFrom = this.#edgeMovedAt;
     if (!canPlay(message.mime)) {
       this.#announce(message);
       this.#cannotPlay();
@@ -361,10 +374,12 @@ export class PlayerEngine {
     const inPlace = how !== 'fresh' && !this.#forceFresh && this.#buffer.canContinue(message.mime, message.tracks);
     this.#forceFresh = false;
     this.#announce(message);
+    this.#edge.hasSound = this.tracks.includes('audio');
     if (inPlace) {
       this.#buffer.beginEpoch(message.mime, message.tracks);
       this.#buffer.appendInit(data);
       this.#edge.rejoin();
+      if (this.#facts.picture) this.#joinFrom = NaN;
       this.#watchFirstFrame();
     } else {
       this.#rebuild();
@@ -384,12 +399,13 @@ export class PlayerEngine {
     if (this.#facts.picture) this.#still.show();
     if (this.#buffer.attached) this.#counters.rebuilds += 1;
     this.#facts.picture = false;
+    if (Number.isNaN(this.#joinFrom)) this.#joinFrom = performance.now();
     this.#resumed();
     this.#edge.begin();
     this.#buffer.beginEpoch(this.#current.mime, this.#current.tracks, true);
     this.#buffer.appendInit(this.#current.init);
     this.#watchFirstFrame();
-    if (this.#facts.wanted) this.#tryPlay();
+    this.#intent.tryPlay();
   }
 
   #cannotPlay() {
@@ -413,7 +429,7 @@ export class PlayerEngine {
       if (connection !== this.#connection || !this.#facts.unsupported) return;
       if (stream?.mime && stream.mime !== this.mime) {
         this.#facts.unsupported = null;
-        if (this.#facts.wanted) connection.open();
+        if (this.wanted) connection.open();
         this.#refresh();
         return;
       }
@@ -426,6 +442,16 @@ export class PlayerEngine {
   #appended(before, after) {
     if (after !== before) this.#edgeMovedAt = performance.now();
     this.#edge.appended(before, after);
+  }
+
+  #videoFailed() {
+    const { error, muted } = this.#video;
+    if (!error || !this.#buffer.attached) return;
+    // Firefox, where a machine has no sound device and the stream no pictures.
+    if (/AudioSinkError|SinkAudioError/i.test(error.message) && !muted) {
+      this.#intent.muteForNow('no sound device: muted');
+    }
+    this.#mediaFailed(error.message || 'The browser cannot decode it.');
   }
 
   #mediaFailed(message) {
@@ -450,7 +476,7 @@ export class PlayerEngine {
     this.#failureTimer = setTimeout(() => {
       this.#failures = [];
       this.#facts.failure = null;
-      if (this.#facts.wanted) this.#connection?.open();
+      if (this.wanted) this.#connection?.open();
     }, FAILURE_PAUSE);
   }
 
@@ -489,43 +515,6 @@ export class PlayerEngine {
     this.#facts.stalled = false;
   }
 
-  async #tryPlay() {
-    const video = this.#video;
-    if (!video.paused || !this.#buffer.attached) return;
-    try {
-      await video.play();
-    } catch (error) {
-      if (error.name !== 'NotAllowedError' || !this.#facts.wanted) return;
-      if (video.muted) {
-        this.note('the browser wants a click before it plays');
-        this.pause();
-        return;
-      }
-      this.mutedByPolicy = true;
-      video.muted = true;
-      this.note('the browser wants a click before it plays sound: muted');
-      await this.#tryPlay();
-    }
-  }
-
-  /** A pause we did not ask for: by the person (media keys, picture in picture), or to save power while hidden. */
-  #pausedByBrowser() {
-    const video = this.#video;
-    if (!this.#facts.wanted || !video.paused || !this.#buffer.attached || video.readyState === 0) return;
-    if (document.hidden && (video.muted || !this.tracks.includes('audio'))) return;
-    this.pause();
-  }
-
-  #playedByBrowser() {
-    if (!this.#facts.wanted) this.play();
-  }
-
-  #onVisibility = () => {
-    if (document.hidden || !this.#facts.wanted) return;
-    this.#edge.catchUp();
-    this.#tryPlay();
-  };
-
   #onTick() {
     this.#edge.tick();
     const now = performance.now();
@@ -537,6 +526,7 @@ export class PlayerEngine {
     const connection = this.#connection;
     const next = describeState({
       ...this.#facts,
+      wanted: this.wanted,
       stream: this.#stream,
       connection: connection?.state ?? 'closed',
       problem: connection?.problem ?? null,

@@ -55,7 +55,10 @@ button:hover { background: rgb(255 255 255 / 14%); }
 .frame[data-state="live"] .notice, .frame[data-state="paused"][data-picture] .notice {
   clip-path: inset(50%); width: 1px; height: 1px; padding: 0; overflow: hidden;
 }
-.frame[data-state="paused"]:not([data-picture]) .notice { padding-top: 140px; }
+.frame[data-state="paused"]:not([data-picture]) .notice { padding: 176px 24px 24px; }
+@container (max-width: 480px) {
+  .frame[data-state="paused"]:not([data-picture]) .notice { padding-top: 132px; }
+}
 .spinner {
   display: none; flex: none; width: 28px; height: 28px; border-radius: 50%;
   border: 3px solid rgb(255 255 255 / 22%); border-top-color: var(--accent); animation: turn 1s linear infinite;
@@ -68,7 +71,7 @@ button:hover { background: rgb(255 255 255 / 14%); }
 
 .start {
   position: absolute; inset: 0; margin: auto; width: 72px; height: 72px; border-radius: 50%;
-  background: rgb(8 12 13 / 72%); display: none;
+  background: rgb(8 12 13 / 72%); box-shadow: 0 0 0 2px rgb(255 255 255 / 80%); display: none;
 }
 .start svg { width: 36px; height: 36px; }
 .start:hover { background: rgb(30 42 43 / 90%); }
