@@ -31,6 +31,7 @@ typedef struct
   char *mime;             /* the same */
   guint n_units;          /* binary messages that are no init segment */
   gboolean wants_init;    /* the next binary message is an init segment */
+  gboolean has_video;     /* the epoch's first video block has come */
 } RelaisTestClient;
 
 RelaisTestClient *relais_test_client_new (RelaisTestServer *server, const char *path);
@@ -46,6 +47,7 @@ void relais_test_client_finish_handshake (RelaisTestClient *self);
 void relais_test_client_send_bytes (RelaisTestClient *self, gconstpointer data, gsize size);
 void
 relais_test_client_send (RelaisTestClient *self, guint8 opcode, gconstpointer data, gsize size);
+void relais_test_client_end_publishing (RelaisTestClient *self);
 void relais_test_client_send_close (RelaisTestClient *self, guint16 code);
 void
 relais_test_client_send_chunks (RelaisTestClient *self, GPtrArray *chunks, guint from, guint to);

@@ -280,6 +280,34 @@ relais_test_server_stop (RelaisTestServer *self)
   g_thread_join (g_steal_pointer (&self->thread));
 }
 
+/**
+ * relais_test_server_get_idle_fds:
+ * @self: a server without connections
+ *
+ * Returns: how many descriptors this process has
+ */
+guint
+relais_test_server_get_idle_fds (RelaisTestServer *self)
+{
+  g_autofree char *health = relais_test_server_get (self, "/healthz", NULL);
+
+  return count_fds ();
+}
+
+/**
+ * relais_test_server_await_fds:
+ * @self: a server
+ * @n_fds: what relais_test_server_get_idle_fds() returned
+ *
+ * Asks until every connection is gone, on both sides.
+ */
+void
+relais_test_server_await_fds (RelaisTestServer *self, guint n_fds)
+{
+  while (relais_test_server_get_idle_fds (self) > n_fds)
+    ;
+}
+
 /* Clients have to be freed before. */
 void
 relais_test_server_free (RelaisTestServer *self)

@@ -18,6 +18,8 @@ GIOStream *relais_test_server_connect (RelaisTestServer *self);
 GSocketAddress *relais_test_server_get_address (RelaisTestServer *self);
 char *relais_test_server_make_url (RelaisTestServer *self, const char *scheme, const char *path);
 
+guint relais_test_server_get_idle_fds (RelaisTestServer *self);
+void relais_test_server_await_fds (RelaisTestServer *self, guint n_fds);
 char *relais_test_server_get (RelaisTestServer *self, const char *path, guint *status);
 JsonNode *relais_test_server_get_stream (RelaisTestServer *self, const char *id);
 gint64 relais_test_server_get_number (RelaisTestServer *self, const char *id, const char *member);
