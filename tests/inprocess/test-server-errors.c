@@ -181,7 +181,7 @@ test_chunk_too_large (void)
   relais_test_client_send (exact, RELAIS_TEST_BINARY, data, 4096);
   relais_test_client_read_blocks (viewer, 1);
   relais_test_client_send (exact, RELAIS_TEST_BINARY, data + 4096, 4097);
-  relais_test_client_expect_error (exact, "too-large", 1009);
+  relais_test_client_expect_refusal (exact, "too-large", 1009);
   relais_test_client_read_until (viewer, "interrupted");
   neighbour_check (&neighbour);
 }

@@ -495,6 +495,22 @@ read_close (RelaisTestClient *self, char **error_code)
 }
 
 /**
+ * relais_test_client_expect_refusal:
+ * @self: a client
+ * @code: (nullable): of the error message that has to come before the close; %NULL: there may be
+ * none
+ * @close_code: of the close frame that has to come
+ */
+void
+relais_test_client_expect_refusal (RelaisTestClient *self, const char *code, guint16 close_code)
+{
+  g_autofree char *found = NULL;
+
+  g_assert_cmpuint (read_close (self, &found), ==, close_code);
+  g_assert_cmpstr (found, ==, code);
+}
+
+/**
  * relais_test_client_expect_error:
  * @self: a client
  * @code: of the error message that has to come before the close
@@ -505,10 +521,7 @@ read_close (RelaisTestClient *self, char **error_code)
 void
 relais_test_client_expect_error (RelaisTestClient *self, const char *code, guint16 close_code)
 {
-  g_autofree char *found = NULL;
-
-  g_assert_cmpuint (read_close (self, &found), ==, close_code);
-  g_assert_cmpstr (found, ==, code);
+  relais_test_client_expect_refusal (self, code, close_code);
   relais_test_client_send_close (self, close_code);
   relais_test_client_expect_end (self);
 }

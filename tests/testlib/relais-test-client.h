@@ -59,6 +59,8 @@ void relais_test_client_expect_type (RelaisTestClient *self, const char *type);
 void relais_test_client_expect_unit (RelaisTestClient *self);
 void relais_test_client_read_until (RelaisTestClient *self, const char *type);
 void relais_test_client_read_blocks (RelaisTestClient *self, guint n_blocks);
+void
+relais_test_client_expect_refusal (RelaisTestClient *self, const char *code, guint16 close_code);
 void relais_test_client_expect_error (RelaisTestClient *self, const char *code, guint16 close_code);
 void relais_test_client_expect_close (RelaisTestClient *self, guint16 close_code);
 void relais_test_client_expect_end (RelaisTestClient *self);
