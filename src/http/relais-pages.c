@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "relais-pages-resource.h"
+#include <relais-pages-resource.h> /* generated from data/ */
 
 #define ROOT "/relais/pages/"
 
