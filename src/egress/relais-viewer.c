@@ -509,14 +509,15 @@ relais_viewer_start (RelaisViewer *self)
 
   if (self->refused)
     return;
-  relais_media_ring_join (relais_stream_get_ring (self->stream), &self->cursor, !is_live);
-  if (is_live)
+  if (relais_media_ring_join (relais_stream_get_ring (self->stream), &self->cursor, !is_live))
     return;
-  queue_text (self, "{\"type\":\"waiting\"}");
+  queue_text (self, is_live ? "{\"type\":\"waiting\",\"reason\":\"keyframe\"}"
+                            : "{\"type\":\"waiting\"}");
   self->saw_joined = TRUE;
   relais_log_info (relais_stream_get_id (self->stream),
-                   "viewer joined from %s (%u now), waits for the publisher", self->address,
-                   relais_stream_get_n_viewers (self->stream));
+                   "viewer joined from %s (%u now), waits for the %s", self->address,
+                   relais_stream_get_n_viewers (self->stream),
+                   is_live ? "next keyframe" : "publisher");
 }
 
 /**

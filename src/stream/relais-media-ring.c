@@ -221,8 +221,10 @@ relais_media_ring_clear (RelaisMediaRing *self)
  *
  * Puts @cursor on the newest unit at which decoding can start, or, where there is none, lets it
  * wait for the next one.
+ *
+ * Returns: whether there was one
  */
-void
+gboolean
 relais_media_ring_join (RelaisMediaRing *self, RelaisRingCursor *cursor, gboolean from_now)
 {
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
@@ -232,6 +234,7 @@ relais_media_ring_join (RelaisMediaRing *self, RelaisRingCursor *cursor, gboolea
   cursor->next = from_now || !has_start ? self->head : self->newest_start;
   cursor->live_from = self->head;
   cursor->needs_start = TRUE;
+  return !from_now && has_start;
 }
 
 /* Called with the lock held. */

@@ -46,7 +46,8 @@ void relais_media_ring_free (RelaisMediaRing *self);
 gboolean relais_media_ring_append (RelaisMediaRing *self, RelaisUnit *unit);
 void relais_media_ring_clear (RelaisMediaRing *self);
 
-void relais_media_ring_join (RelaisMediaRing *self, RelaisRingCursor *cursor, gboolean from_now);
+gboolean
+relais_media_ring_join (RelaisMediaRing *self, RelaisRingCursor *cursor, gboolean from_now);
 RelaisRingRead relais_media_ring_read (RelaisMediaRing *self,
                                        RelaisRingCursor *cursor,
                                        RelaisUnit **units,
