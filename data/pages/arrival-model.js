@@ -26,7 +26,9 @@ const OUTAGE = 1.5;
 /** Lateness that lasts longer than this is the new normal. */
 const OUTAGE_LASTS = 2;
 const ENOUGH_SAMPLES = 5;
-const FIRST_JITTER = 0.13;
+/** Until arrivals were watched for this long, the target is not below the first one: recordings begin unevenly. */
+const WATCH_FIRST = 3;
+const FIRST_JITTER = 0.22;
 const BOOST_HALF_LIFE = 30;
 const MOST_BOOST = 2;
 
@@ -135,7 +137,9 @@ export class ArrivalModel {
     if (now - this.#cachedAt < 0.25) return this.#cached;
     const { jitter } = this;
     const reserve = this.reserve(now);
-    const base = Number.isNaN(jitter) ? FIRST_JITTER + reserve : Math.max(BEST, jitter + reserve);
+    const young = Number.isNaN(jitter) || now - this.#samples[0].now < WATCH_FIRST;
+    const measured = Number.isNaN(jitter) ? 0 : jitter;
+    const base = Math.max(BEST, (young ? Math.max(measured, FIRST_JITTER) : measured) + reserve);
     this.#cached = Math.min(WORST, base + this.boost(now));
     this.#cachedAt = now;
     return this.#cached;

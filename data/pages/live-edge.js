@@ -19,7 +19,7 @@ const GAIN = 0.3;
 const ENGAGE = 0.04;
 const RELEASE = 0.012;
 /** Further behind the target than this is too far to be caught up by playing faster. */
-const FAR_BEHIND = 0.6;
+const FAR_BEHIND = 1;
 /** On return from a pause or a hidden tab less is far. */
 const FAR_ON_RETURN = 0.25;
 const SETTLE_TIME = 0.4;

@@ -104,9 +104,10 @@ function watch(id) {
   const factList = new FactList(element('facts'), ['MIME', 'Buffered ranges (s)', 'First bytes']);
   const rate = makeRateMeter();
   const show = () => {
-    const { state } = player;
+    const { state, message } = player;
     element('state').dataset.state = state;
     setText(element('state'), STATE_WORDS[state] ?? state);
+    setText(element('message'), state === 'live' ? '' : message);
     log.flush();
     if (!panel.open) return;
     const { stats } = player;
