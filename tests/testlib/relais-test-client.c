@@ -307,10 +307,13 @@ take_text (RelaisTestClient *self, GBytes *payload)
   g_autoptr (GError) error = NULL;
   g_autoptr (JsonNode) node = json_from_string (text, &error);
   JsonObject *object;
+  const char *type;
 
   g_assert_no_error (error);
   object = json_node_get_object (node);
-  if (!g_str_equal (json_object_get_string_member (object, "type"), "init"))
+  type = json_object_get_string_member (object, "type");
+  self->n_drops += g_str_equal (type, "drop");
+  if (!g_str_equal (type, "init"))
     return;
   self->wants_init = TRUE;
   self->n_inits++;
@@ -451,6 +454,23 @@ void
 relais_test_client_read_blocks (RelaisTestClient *self, guint n_blocks)
 {
   while (self->media->blocks->len < n_blocks)
+    {
+      g_auto (RelaisTestFrame) frame = relais_test_client_read_frame (self);
+
+      g_assert_cmpuint (frame.opcode, !=, 0);
+      g_assert_cmpuint (frame.opcode, !=, RELAIS_TEST_CLOSE);
+    }
+}
+
+/**
+ * relais_test_client_read_units:
+ * @self: a viewer
+ * @n_units: how many it has to have at least
+ */
+void
+relais_test_client_read_units (RelaisTestClient *self, guint n_units)
+{
+  while (self->n_units < n_units)
     {
       g_auto (RelaisTestFrame) frame = relais_test_client_read_frame (self);
 

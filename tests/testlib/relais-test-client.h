@@ -27,6 +27,7 @@ typedef struct
   GOutputStream *output;
   RelaisTestMedia *media; /* every binary message, parsed */
   guint n_inits;          /* `init` messages */
+  guint n_drops;          /* `drop` messages */
   gint64 epoch;           /* of the last of them */
   char *mime;             /* the same */
   guint n_units;          /* binary messages that are no init segment */
@@ -59,6 +60,7 @@ void relais_test_client_expect_type (RelaisTestClient *self, const char *type);
 void relais_test_client_expect_unit (RelaisTestClient *self);
 void relais_test_client_read_until (RelaisTestClient *self, const char *type);
 void relais_test_client_read_blocks (RelaisTestClient *self, guint n_blocks);
+void relais_test_client_read_units (RelaisTestClient *self, guint n_units);
 void
 relais_test_client_expect_refusal (RelaisTestClient *self, const char *code, guint16 close_code);
 void relais_test_client_expect_error (RelaisTestClient *self, const char *code, guint16 close_code);
