@@ -37,7 +37,7 @@ export async function fanout(context) {
     deep: () => startFloor(context, { unitBytes: UNIT_BYTES, unsentBytes: 0 }),
     ...(version && { icecast: () => startIcecast(context) }),
   };
-  const measure = (server) => load(context, 'fanout', server, { viewers: VIEWERS, unitBytes: UNIT_BYTES, warmup: 2, seconds: 4 });
+  const measure = (server) => load(context, 'fanout', server, { viewers: VIEWERS, unitBytes: UNIT_BYTES, warmup: 1, seconds: 4 });
   const results = await inTurns(contenders, ROUNDS, measure);
   const expected = VIEWERS * UNIT_BYTES * 10;
   const delivered = (list) => short(100 * median(list.map(({ bytes, seconds }) => bytes / seconds / expected)));
@@ -67,7 +67,7 @@ export async function threads(context) {
     one: () => startRelais(context, { 'sender-threads': 1 }),
     two: () => startRelais(context, { 'sender-threads': 2 }),
   };
-  const measure = (server) => load(context, 'fanout', server, { viewers: VIEWERS, unitBytes: UNIT_BYTES, warmup: 2, seconds: 3, stamps: true });
+  const measure = (server) => load(context, 'fanout', server, { viewers: VIEWERS, unitBytes: UNIT_BYTES, warmup: 1, seconds: 3, stamps: true });
   const { one, two } = await inTurns(contenders, 3, measure);
   return {
     title: `Sender threads: ${VIEWERS} viewers at 2.5 Mb/s`,
@@ -84,7 +84,7 @@ export async function rates(context) {
   const rows = [];
   for (const [name, unitBytes, viewers] of [['2.5 Mb/s', UNIT_BYTES, VIEWERS], ['500 kb/s', SMALL_UNIT_BYTES, 1000]]) {
     const { relais } = await inTurns({ relais: () => startRelais(context) }, 3,
-      (server) => load(context, 'fanout', server, { viewers, unitBytes, warmup: 2, seconds: 3 }));
+      (server) => load(context, 'fanout', server, { viewers, unitBytes, warmup: 1, seconds: 3 }));
     rows.push(plain(`viewers a core at ${name} (from the CPU of ${viewers})`, relais.map((result) => 1 / perViewer(result, viewers))),
       plain(`CPU seconds a GB at ${name}`, relais.map(perGb)));
   }
