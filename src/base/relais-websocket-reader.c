@@ -190,13 +190,17 @@ take_header_byte (RelaisWebsocketReader *reader, guint8 byte, GError **error)
   return TRUE;
 }
 
-/* RFC 6455 section 5.3: octet i of the payload is masked with octet i modulo 4 of the key. Eight
- * octets at a time, because a publisher's whole stream goes through here. */
+/* As wide as one SSE, NEON or AVX operation of the machine; the compiler splits it where it is
+ * wider. */
+typedef guint64 Block __attribute__ ((vector_size (32)));
+
+/* RFC 6455 section 5.3: octet i of the payload is masked with octet i modulo 4 of the key. A block
+ * at a time, because a publisher's whole stream goes through here. */
 static void
 unmask (guint8 *out, const guint8 *data, gsize size, const guint8 *key, gsize position)
 {
-  guint8 turned[8];
-  guint64 wide_key;
+  guint8 turned[sizeof (Block)];
+  Block wide_key;
   gsize i = 0;
 
   for (gsize k = 0; k < sizeof turned; k++)
@@ -205,14 +209,14 @@ unmask (guint8 *out, const guint8 *data, gsize size, const guint8 *key, gsize po
 
   for (; i + sizeof wide_key <= size; i += sizeof wide_key)
     {
-      guint64 word;
+      Block block;
 
-      memcpy (&word, data + i, sizeof word);
-      word ^= wide_key;
-      memcpy (out + i, &word, sizeof word);
+      memcpy (&block, data + i, sizeof block);
+      block ^= wide_key;
+      memcpy (out + i, &block, sizeof block);
     }
-  for (; i < size; i++)
-    out[i] = data[i] ^ turned[i % 4];
+  for (gsize k = 0; i < size; i++, k++)
+    out[i] = data[i] ^ turned[k];
 }
 
 static gsize
