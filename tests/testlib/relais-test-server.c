@@ -25,11 +25,17 @@
 
 #define WATCHDOG_SECONDS 60
 
+/* A test that is about none of these must not meet them, however slow the machine is. */
+static const char *const never[] = {
+  "header-timeout-ms", "publisher-silent-ms", "viewer-lag-ms", "viewer-ping-ms", "viewer-stall-ms",
+};
+
 struct _RelaisTestServer
 {
   RelaisConfig *config;
   GThread *thread;
   GMainLoop *loop;
+  gboolean is_stopping;
   char *url;
   GSocketAddress *address;
   guint n_fds;   /* before it was made */
@@ -137,9 +143,8 @@ set_watchdog (void)
  * @argc: (inout): of main()
  * @argv: (inout): of main()
  *
- * GTest, GStreamer, the log, and one server that comes and goes, so that what the libraries keep
- * for the rest of the process is there before anything is counted. RELAIS_TEST_LOG is the level of
- * the log.
+ * GTest, GStreamer, the log, and one server that comes and goes: see relais_test_server_warm_up().
+ * RELAIS_TEST_LOG is the level of the log.
  */
 void
 relais_test_server_init (int *argc, char ***argv)
@@ -159,14 +164,7 @@ relais_test_server_init (int *argc, char ***argv)
   /* GLib would keep the streaming threads of GStreamer's pool for 15 s. */
   g_thread_pool_set_max_unused_threads (0);
   relais_test_gst_init ();
-  if (!g_test_subprocess ())
-    {
-      RelaisTestServer *server = relais_test_server_new (NULL);
-      g_autofree char *page = relais_test_server_get (server, "/healthz", NULL);
-
-      server->n_fds = 0;
-      relais_test_server_free (server);
-    }
+  relais_test_server_warm_up (NULL);
 }
 
 /**
@@ -204,6 +202,8 @@ run (gpointer data)
   RelaisServer *server = relais_server_new (self->config, &error);
   g_auto (GStrv) urls = NULL;
 
+  /* Nobody else may run what is sent to this thread, not even before the loop runs. */
+  g_assert_true (g_main_context_acquire (NULL));
   g_assert_no_error (error);
   g_assert_true (relais_server_listen (server, &error));
   g_assert_no_error (error);
@@ -216,24 +216,17 @@ run (gpointer data)
   g_main_loop_run (self->loop);
   relais_server_stop (server, quit, self->loop);
   g_main_loop_run (self->loop);
+  g_main_context_release (NULL); /* as in main() */
   relais_server_free (server);
   return NULL;
 }
 
-/**
- * relais_test_server_new:
- * @first_key: (nullable): a configuration key, then its value as text, and so on; %NULL ends the
- * list
- *
- * Returns: (transfer full): a server that listens
- */
-RelaisTestServer *
-relais_test_server_new (const char *first_key, ...)
+static RelaisTestServer *
+new_valist (const char *first_key, va_list pairs)
 {
   RelaisTestServer *self = g_new0 (RelaisTestServer, 1);
   g_autoptr (GUri) uri = NULL;
   g_autoptr (GError) error = NULL;
-  va_list pairs;
 
   set_watchdog ();
   self->n_fds = count_fds ();
@@ -241,13 +234,13 @@ relais_test_server_new (const char *first_key, ...)
 
   self->config = relais_config_new ();
   relais_config_set (self->config, "listen", "127.0.0.1:0", &error);
-  va_start (pairs, first_key);
+  for (guint i = 0; i < G_N_ELEMENTS (never); i++)
+    relais_config_set (self->config, never[i], "86400000", &error);
   for (const char *key = first_key; key != NULL; key = va_arg (pairs, const char *))
     {
       relais_config_set (self->config, key, va_arg (pairs, const char *), &error);
       g_assert_no_error (error);
     }
-  va_end (pairs);
 
   g_mutex_init (&self->lock);
   g_cond_init (&self->ready);
@@ -266,18 +259,72 @@ relais_test_server_new (const char *first_key, ...)
 }
 
 /**
+ * relais_test_server_new:
+ * @first_key: (nullable): a configuration key, then its value as text, and so on; %NULL ends the
+ * list. Time limits of peers have no default here.
+ *
+ * Returns: (transfer full): a server that listens
+ */
+RelaisTestServer *
+relais_test_server_new (const char *first_key, ...)
+{
+  RelaisTestServer *self;
+  va_list pairs;
+
+  va_start (pairs, first_key);
+  self = new_valist (first_key, pairs);
+  va_end (pairs);
+  return self;
+}
+
+/**
+ * relais_test_server_warm_up:
+ * @first_key: (nullable): as for relais_test_server_new()
+ *
+ * Lets a server come and go that is asked once, so that what the libraries keep for the rest of the
+ * process is there before anything is counted.
+ */
+void
+relais_test_server_warm_up (const char *first_key, ...)
+{
+  RelaisTestServer *server;
+  g_autofree char *page = NULL;
+  va_list pairs;
+
+  va_start (pairs, first_key);
+  server = new_valist (first_key, pairs);
+  va_end (pairs);
+  page = relais_test_server_get (server, "/healthz", NULL);
+  server->n_fds = 0;
+  relais_test_server_free (server);
+}
+
+/**
+ * relais_test_server_begin_stop:
+ * @self: a server
+ *
+ * Tells it to end, as SIGTERM does. Connections of the test stay.
+ */
+void
+relais_test_server_begin_stop (RelaisTestServer *self)
+{
+  if (!self->is_stopping)
+    g_main_context_invoke (NULL, G_SOURCE_FUNC (quit), self->loop);
+  self->is_stopping = TRUE;
+}
+
+/**
  * relais_test_server_stop:
  * @self: a server
  *
- * Ends it as SIGTERM does, and returns when it is gone. Connections of the test stay.
+ * Tells it to end, and returns when it is gone.
  */
 void
 relais_test_server_stop (RelaisTestServer *self)
 {
-  if (self->thread == NULL)
-    return;
-  g_main_context_invoke (NULL, G_SOURCE_FUNC (quit), self->loop);
-  g_thread_join (g_steal_pointer (&self->thread));
+  relais_test_server_begin_stop (self);
+  if (self->thread != NULL)
+    g_thread_join (g_steal_pointer (&self->thread));
 }
 
 /**

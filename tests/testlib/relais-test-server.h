@@ -11,8 +11,10 @@ typedef struct _RelaisTestServer RelaisTestServer;
 void relais_test_server_init (int *argc, char ***argv);
 int relais_test_server_run (void);
 
+void relais_test_server_warm_up (const char *first_key, ...);
 RelaisTestServer *relais_test_server_new (const char *first_key, ...);
 void relais_test_server_free (RelaisTestServer *self);
+void relais_test_server_begin_stop (RelaisTestServer *self);
 void relais_test_server_stop (RelaisTestServer *self);
 GIOStream *relais_test_server_connect (RelaisTestServer *self);
 GSocketAddress *relais_test_server_get_address (RelaisTestServer *self);
