@@ -20,10 +20,15 @@ async function joinAtRandom(capture, id, joins, pace) {
   const moments = Array.from({ length: joins }, () => Math.floor(next() * capture.chunks.length)).sort((one, two) => one - two);
   const publisher = await publish(await server(), id);
   const one = await server();
-  await publisher.replay(capture, { pace, each: (index) => {
-    // Not awaited: handshakes and chunks cross as they like.
-    while (moments[viewers.length] === index)
-      viewers.push(new Viewer(one, id));
+  await publisher.replay(capture, { pace, each: async (index) => {
+    while (moments[viewers.length] === index) {
+      const viewer = new Viewer(one, id);
+      viewers.push(viewer);
+      // At its own timing nothing is awaited: handshakes and chunks cross as they like. At full speed all would be over before
+      // the first handshake.
+      if (pace === 'full')
+        await viewer.until(() => viewer.opened, 'the handshake');
+    }
   } });
   await Promise.all(viewers.map((viewer) => viewer.message('init')));
   await publisher.end();

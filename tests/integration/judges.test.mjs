@@ -63,16 +63,16 @@ test('a false keyframe flag later on is refused', () =>
 for (const [what, track] of [['video', video.number], ['audio', 3 - video.number]]) {
   test(`a lost ${what} packet is refused`, () => {
     const lost = fromSecondKey.findIndex((block, index) => index > 40 && block.track === track);
-    return refuses(fromSecondKey.filter((_, index) => index !== lost), /missing|were received|ffmpeg says/);
+    return refuses(fromSecondKey.filter((_, index) => index !== lost), /packets: of|were received|ffmpeg says/);
   });
 
   test(`a doubled ${what} packet is refused`, () => {
     const twice = fromSecondKey.findIndex((block, index) => index > 40 && block.track === track);
-    return refuses(fromSecondKey.flatMap((block, index) => index === twice ? [block, block] : [block]), /not published|moved/);
+    return refuses(fromSecondKey.flatMap((block, index) => index === twice ? [block, block] : [block]), /packets: of|moved/);
   });
 }
 
-test('a missing last packet is refused', () => refuses(fromSecondKey.slice(0, -1), /missing|not published|none of/));
+test('a missing last packet is refused', () => refuses(fromSecondKey.slice(0, -1), /packets: of/));
 
 test('a block earlier than the one before it is refused', () =>
   refuses(fromSecondKey.map((block, index) => index === 20 ? { ...block, time: fromSecondKey[19].time - 5 } : block), /has time/));
@@ -88,7 +88,7 @@ test('a damaged packet is refused', () =>
     const data = Buffer.from(block.data);
     data[data.length >> 1] ^= 0x10;
     return { ...block, data };
-  }), /missing|ffmpeg says/));
+  }), /packets: of|ffmpeg says/));
 
 test('a file cut within an element is refused', async () => {
   const whole = write(fromSecondKey);

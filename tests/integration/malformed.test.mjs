@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 
-import { loadCapture } from '../lib/captures.mjs';
+import { Capture, generate, loadCapture } from '../lib/captures.mjs';
 import { readSingle } from '../lib/matroska.mjs';
-import { compareWithSource, judge } from '../lib/media.mjs';
+import { checkStructure, compareWithSource, judge } from '../lib/media.mjs';
 import { publish } from '../lib/publisher.mjs';
 import { startServer } from '../lib/server.mjs';
 import { random, shared, test } from '../lib/test.mjs';
@@ -148,8 +148,11 @@ async function survives(id, chunks) {
   if (viewer.epochs.length > 0)
     await viewer.message('interrupted');
   assert.equal(viewer.fault, undefined);
+  for (const [index, epoch] of viewer.epochs.entries())
+    if (epoch.units.length > 0)
+      checkStructure(viewer.file(index + 1), `${id}, epoch ${index + 1}`, { damaged: true });
   viewer.cut();
-  return { viewer, outcome };
+  return outcome;
 }
 
 function tally(outcomes) {
@@ -169,7 +172,7 @@ for (const name of ['chrome-vp8-opus.webm', 'firefox-vp8-opus.webm', 'chrome-vp9
       for (let flips = 0; flips < 1 + round * 4; flips++)
         data[Math.floor(next() * data.length)] ^= 1 << Math.floor(next() * 8);
       let at = 0;
-      outcomes.push((await survives(`flips-${round}-${name}`, whole.chunks.map((chunk) => data.subarray(at, at += chunk.data.length)))).outcome);
+      outcomes.push(await survives(`flips-${round}-${name}`, whole.chunks.map((chunk) => data.subarray(at, at += chunk.data.length))));
     }
     t.diagnostic(`${name}, flips: ${tally(outcomes)}`);
   }));
@@ -178,7 +181,7 @@ for (const name of ['chrome-vp8-opus.webm', 'firefox-vp8-opus.webm', 'chrome-vp9
     const outcomes = [];
     for (let round = 0; round < 6; round++) {
       const chunks = whole.chunks.filter((_, index) => index < 2 || next() > 0.1).map((chunk) => chunk.data);
-      outcomes.push((await survives(`drops-${round}-${name}`, chunks)).outcome);
+      outcomes.push(await survives(`drops-${round}-${name}`, chunks));
     }
     t.diagnostic(`${name}, drops: ${tally(outcomes)}`);
   }));
@@ -188,7 +191,7 @@ for (const name of ['chrome-vp8-opus.webm', 'firefox-vp8-opus.webm', 'chrome-vp9
     for (let round = 0; round < 6; round++) {
       const chunks = whole.chunks.map((chunk, index) => index < 2 || next() > 0.1 ? chunk.data
         : chunk.data.subarray(0, Math.floor(next() * chunk.data.length)));
-      outcomes.push((await survives(`cut-${round}-${name}`, chunks)).outcome);
+      outcomes.push(await survives(`cut-${round}-${name}`, chunks));
     }
     t.diagnostic(`${name}, truncated: ${tally(outcomes)}`);
   }));
@@ -196,18 +199,54 @@ for (const name of ['chrome-vp8-opus.webm', 'firefox-vp8-opus.webm', 'chrome-vp9
 
 test('after dropped whole clusters the stream goes on and decodes', async () => {
   // Clusters are dropped from one keyframe to the next: what is left is a good stream with a hole.
-  const keys = parsed.clusters.filter((cluster) => parsed.blocks.find((block) => block.cluster === parsed.clusters.indexOf(cluster))?.key
-    && parsed.blocks.find((block) => block.cluster === parsed.clusters.indexOf(cluster)).track === 1);
-  assert.ok(keys.length >= 3);
+  const whole = await generate({ audio: null, seconds: 4, gop: 20 });
+  const { blocks, clusters, tracks } = readSingle(whole.data);
+  const video = tracks.find((track) => track.type === 'video').number;
+  const keys = clusters.filter((_, index) => {
+    const first = blocks.find((block) => block.cluster === index);
+    return first?.key && first.track === video;
+  });
+  assert.ok(keys.length >= 3, `${keys.length} clusters begin with a keyframe`);
   const viewer = await watch(await server(), 'hole');
   const publisher = await publish(await server(), 'hole');
-  await publisher.send(capture.data.subarray(0, keys[1].at));
-  await publisher.send(capture.data.subarray(keys[2].at));
+  await publisher.send(whole.data.subarray(0, keys[1].at));
+  await publisher.send(whole.data.subarray(keys[2].at));
   await publisher.end();
   await viewer.message('interrupted');
   const { file } = await judge(viewer.file(), 'hole');
-  assert.ok(file.blocks.at(-1).time >= parsed.blocks.at(-1).time - 100, 'it goes on to the end');
+  assert.ok(file.blocks.at(-1).time >= blocks.at(-1).time - 100, 'it goes on to the end');
   viewer.cut();
+});
+
+test('a cluster that claims to be an hour later: viewers stay, time does not go back, and all are told of the end', async () => {
+  const whole = await generate({ seconds: 6, gop: 10 });
+  const { clusters } = readSingle(whole.data);
+  const data = Buffer.from(whole.data);
+  // ffmpeg writes the Timestamp first (id E7, a size byte, the value); three clusters in the middle are moved, then all is as before.
+  for (const { at, time } of clusters.slice(8, 11)) {
+    const stamp = data.indexOf(0xe7, at + 4);
+    const size = data[stamp + 1] & 0x7f;
+    assert.equal(data.readUIntBE(stamp + 2, size), time);
+    data.writeUIntBE(Math.min(time + 3_600_000, 256 ** size - 1), stamp + 2, size);
+  }
+  const jumping = new Capture('jumping', data, [{ at: 0, bytes: data.length }]).cut(() => 3000);
+  const viewers = [await watch(await server(), 'jump')];
+  const publisher = await publish(await server(), 'jump');
+  await publisher.replay(jumping, { each: async (index) => {
+    if (index % 20 === 19)
+      viewers.push(await watch(await server(), 'jump'));
+  } });
+  await publisher.end();
+  for (const [index, viewer] of viewers.entries()) {
+    await viewer.message('interrupted');
+    for (const [number, epoch] of viewer.epochs.entries())
+      if (epoch.units.length > 0)
+        checkStructure(viewer.file(number + 1), `jump, viewer ${index}, epoch ${number + 1}`);
+    // What came after the jump is there, and not an hour later.
+    const { blocks } = readSingle(viewer.file(viewer.epochs.length));
+    assert.ok(blocks.at(-1).time < 20_000, `the last block is at ${blocks.at(-1).time} ms`);
+    viewer.cut();
+  }
 });
 
 test('publishers that break off anywhere leave nothing behind', async () => {

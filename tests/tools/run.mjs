@@ -42,7 +42,6 @@ function record(suite, file, { name, status, ms, why }, log)
 }
 
 const tail = (text, lines) => text.trimEnd().split('\n').slice(-lines).join('\n');
-const matches = (text) => FILTERS.some((filter) => text.toLowerCase().includes(filter.toLowerCase()));
 
 // --- verbs of ./dev that count as tests -------------------------------------------------------------------------------------------
 
@@ -182,26 +181,26 @@ if (FILTERS.length === 0)
   for (const verb of (process.env.RELAIS_TEST_ALSO ?? '').split(',').filter(Boolean))
     runVerb(verb);
 
-const all = mesonTests();
-const wholeSuite = (suite) => FILTERS.length === 0 || FILTERS.includes(suite);
-let chosen = false;
-for (const suite of [...C_SUITES, ...new Set(all.map((one) => one.suite).filter((name) => !C_SUITES.includes(name)))]) {
-  const names = all.filter((one) => one.suite === suite && (wholeSuite(suite) || matches(one.name))).map((one) => one.name);
-  if (names.length > 0) {
-    chosen = true;
-    await runMeson(suite, names);
-  }
-}
-
-// A filter that names a suite or a file runs those; one that names neither is looked for in the cases' own names.
+const tests = mesonTests();
 const files = [...NODE_SUITES, ...FILTERS.includes('soak') ? ['soak'] : []]
-  .flatMap((suite) => nodeFiles(suite).map((file) => ({ suite, file })));
-const named = files.filter(({ suite, file }) => wholeSuite(suite) || matches(path.basename(file, '.test.mjs')));
-for (const { suite, file } of named)
-  await runFile(suite, file);
-if (named.length === 0 && !chosen && !process.env.RELAIS_TEST_WRAP)
-  for (const { suite, file } of files)
-    await runFile(suite, file, FILTERS.join('\n'));
+  .flatMap((suite) => nodeFiles(suite).map((file) => ({ suite, file, name: path.basename(file, '.test.mjs') })));
+
+/* A filter names a suite, or is a part of a program's or file's name; one that is neither is looked for in the cases of all files. */
+const chooses = (filter, { suite, name }) => filter === suite || name.toLowerCase().includes(filter.toLowerCase());
+const chosen = (one) => FILTERS.length === 0 || FILTERS.some((filter) => chooses(filter, one));
+const caseFilters = FILTERS.filter((filter) => ![...tests, ...files].some((one) => chooses(filter, one)));
+
+for (const suite of [...C_SUITES, ...new Set(tests.map((one) => one.suite).filter((name) => !C_SUITES.includes(name)))]) {
+  const names = tests.filter((one) => one.suite === suite && chosen(one)).map(({ name }) => name);
+  if (names.length > 0)
+    await runMeson(suite, names);
+}
+for (const one of files) {
+  if (chosen(one))
+    await runFile(one.suite, one.file);
+  else if (caseFilters.length > 0)
+    await runFile(one.suite, one.file, caseFilters.join('\n'));
+}
 
 if (failures.length > 0) {
   console.log('\nfailed:');
