@@ -278,6 +278,18 @@ relais_test_server_new (const char *first_key, ...)
 }
 
 /**
+ * relais_test_server_leave_uncounted:
+ * @self: a server
+ *
+ * Whatever its clients leave behind is what the libraries keep for the rest of the process.
+ */
+void
+relais_test_server_leave_uncounted (RelaisTestServer *self)
+{
+  self->n_fds = 0;
+}
+
+/**
  * relais_test_server_warm_up:
  * @first_key: (nullable): as for relais_test_server_new()
  *
@@ -295,7 +307,7 @@ relais_test_server_warm_up (const char *first_key, ...)
   server = new_valist (first_key, pairs);
   va_end (pairs);
   page = relais_test_server_get (server, "/healthz", NULL);
-  server->n_fds = 0;
+  relais_test_server_leave_uncounted (server);
   relais_test_server_free (server);
 }
 

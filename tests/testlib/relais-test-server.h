@@ -12,6 +12,7 @@ void relais_test_server_init (int *argc, char ***argv);
 int relais_test_server_run (void);
 
 void relais_test_server_warm_up (const char *first_key, ...);
+void relais_test_server_leave_uncounted (RelaisTestServer *self);
 RelaisTestServer *relais_test_server_new (const char *first_key, ...);
 void relais_test_server_free (RelaisTestServer *self);
 void relais_test_server_begin_stop (RelaisTestServer *self);

@@ -335,6 +335,28 @@ test_clear (void)
   g_assert_cmpint (read_one (ring, &behind), ==, 5);
 }
 
+/* A viewer who was slow when the stream ended has lost its rest, but not the word that says so. */
+static void
+test_clear_behind (void)
+{
+  g_autoptr (RelaisMediaRing) ring = make_ring ();
+  RelaisRingCursor slow;
+  RelaisUnit *unit;
+  RelaisRingRead read;
+
+  relais_media_ring_join (ring, &slow, FALSE);
+  append_all (ring, "Kddd", 0, SECOND);
+  g_assert_cmpint (read_one (ring, &slow), ==, 0);
+  relais_media_ring_clear (ring);
+  relais_media_ring_append (ring, relais_unit_new_notice ("{\"type\":\"ended\"}"));
+  read = relais_media_ring_read (ring, &slow, &unit, 1, G_MAXSIZE);
+  g_assert_true (read.dropped);
+  g_assert_cmpuint (read.n_units, ==, 1);
+  g_assert_null (unit->epoch);
+  relais_unit_unref (unit);
+  g_assert_cmpint (read_one (ring, &slow), ==, -1);
+}
+
 /* Slow viewers */
 
 static void
@@ -498,6 +520,7 @@ main (int argc, char **argv)
   g_test_add_func ("/media-ring/large-gop", test_large_gop);
   g_test_add_func ("/media-ring/many-units", test_many_units);
   g_test_add_func ("/media-ring/clear", test_clear);
+  g_test_add_func ("/media-ring/clear-behind", test_clear_behind);
   g_test_add_func ("/media-ring/lag-ms", test_lag_ms);
   g_test_add_func ("/media-ring/lag-without-start", test_lag_without_start);
   g_test_add_func ("/media-ring/lag-bytes", test_lag_bytes);
