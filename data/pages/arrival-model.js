@@ -28,7 +28,7 @@ const OUTAGE_LASTS = 2;
 const ENOUGH_SAMPLES = 5;
 /** Until arrivals were watched for this long, the target is not below the first one: recordings begin unevenly. */
 const WATCH_FIRST = 3;
-const FIRST_JITTER = 0.22;
+const FIRST_JITTER = 0.35;
 const BOOST_HALF_LIFE = 30;
 const MOST_BOOST = 2;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Keeps a video at the live edge. After a join it seeks once, close to the edge, shows that picture, and lets it run as soon
-// as the target latency's worth of media is ahead of it: how long a browser takes to seek does not matter then, and
-// nothing is played fast. From then on it holds the target by playing a few percent faster or slower, and jumps only when far behind, over a gap, or
-// when the decoder hangs. When the buffer has run dry it holds the picture until the target's worth of
-// media is there again, instead of stuttering along at the edge.
+// Keeps a video at the live edge. After a join it seeks once, to the target latency before the edge, and lets it run as soon
+// as that much is ahead of it: at once for who comes late, a moment later for who was there before the first picture.
+// Nothing is played fast to get there. From then on it holds the target by playing a few percent faster or slower, and
+// jumps only when far behind, over a gap, or when the decoder hangs. When the buffer has run dry it holds the picture
+// until the target's worth of media is there again, instead of stuttering along at the edge.
 //
 // Latency means: the distance from the playhead to the end of the buffer right after an append. It is
 // measured there and smoothed, because between two appends it falls by as much as they are apart.
@@ -12,22 +12,20 @@
 import { ArrivalModel } from './arrival-model.js';
 
 const SLOWEST = 0.97;
-const FASTEST = 1.05;
-/** Rate change a second of error. */
-const GAIN = 0.3;
+const FASTEST = 1.1;
+/** Rate change a second of error: 5 % for a quarter of a second. */
+const GAIN = 0.2;
 /** The rate changes only when the error is above the first and until it is below the second, in seconds. */
 const ENGAGE = 0.04;
 const RELEASE = 0.012;
 /** Further behind the target than this is too far to be caught up by playing faster. */
-const FAR_BEHIND = 1;
+const FAR_BEHIND = 1.5;
 /** On return from a pause or a hidden tab less is far. */
 const FAR_ON_RETURN = 0.25;
 const SETTLE_TIME = 0.4;
 /** A join waits this long for the rest of its first burst. */
 const BURST_TIME = 0.3;
 const SMOOTHING = 0.5;
-/** A join shows the picture this much before the edge. */
-const JOIN_AHEAD = 0.06;
 /** Less than this ahead of a playhead that stands still: the buffer is dry. */
 const DRY = 0.08;
 const STUCK = 0.15;
@@ -162,7 +160,7 @@ export class LiveEdge {
       this.#joining = false;
       this.#settledAt = now + SETTLE_TIME;
       this.#progressAt = now;
-      this.#seek(after - JOIN_AHEAD);
+      this.#seek(after - this.target);
       this.#hold(now);
       return;
     }
