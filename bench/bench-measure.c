@@ -37,6 +37,35 @@ bench_cpu_ns (pid_t pid)
   return used.tv_sec * G_GINT64_CONSTANT (1000000000) + used.tv_nsec;
 }
 
+/**
+ * bench_threads_cpu_ns:
+ * @pid: a process
+ * @prefix: how the names of the threads begin
+ *
+ * Returns: the CPU time of those threads so far, in ns
+ */
+gint64
+bench_threads_cpu_ns (pid_t pid, const char *prefix)
+{
+  g_autofree char *folder = g_strdup_printf ("/proc/%d/task", (int) pid);
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *task;
+  gint64 sum = 0;
+
+  while (dir != NULL && (task = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *name_path = g_build_filename (folder, task, "comm", NULL);
+      g_autofree char *time_path = g_build_filename (folder, task, "schedstat", NULL);
+      g_autofree char *name = NULL;
+      g_autofree char *time = NULL;
+
+      if (g_file_get_contents (name_path, &name, NULL, NULL) && g_str_has_prefix (name, prefix)
+          && g_file_get_contents (time_path, &time, NULL, NULL))
+        sum += g_ascii_strtoll (time, NULL, 10);
+    }
+  return sum;
+}
+
 static gint64
 read_anonymous_kib (pid_t pid)
 {

@@ -16,6 +16,7 @@ typedef struct
 
 gint64 bench_now_ns (void);
 gint64 bench_cpu_ns (pid_t pid);
+gint64 bench_threads_cpu_ns (pid_t pid, const char *prefix);
 BenchProcess bench_process_look (pid_t pid);
 void bench_print_distribution (const char *name, GArray *samples_ns);
 

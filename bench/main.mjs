@@ -13,7 +13,7 @@ import { ingest } from './cases/ingest.mjs';
 import { herd, joins } from './cases/joins.mjs';
 import { latency, stall } from './cases/latency.mjs';
 import { memory } from './cases/memory.mjs';
-import { describeMachine } from './lib/machine.mjs';
+import { describeMachine, otherLoad } from './lib/machine.mjs';
 import { stopAll } from './lib/process.mjs';
 import { formatMarkdown, formatText } from './lib/report.mjs';
 
@@ -47,7 +47,8 @@ try {
   for (const name of names.length > 0 ? names : Object.keys(CASES)) {
     context.say(`bench: ${name}`);
     try {
-      groups.push(await CASES[name](context));
+      const { result, busy } = await otherLoad(() => CASES[name](context));
+      groups.push({ ...result, busy });
     } catch (error) {
       failed = true;
       context.say(`bench: ${name} failed: ${error.stack}`);

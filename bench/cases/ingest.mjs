@@ -21,7 +21,7 @@ export async function ingest(context) {
 
   const gst = (source) => ['gst-launch-1.0', '-q', ...source, '!', 'matroskademux', '!', 'matroskamux', 'streamable=true', '!', 'fakesink', 'sync=false'];
   const cpuOf = async (command) => JSON.parse((await run(tool, ['time', ...command])).trim().split('\n').at(-1)).cpu;
-  const rounds = { bare: [], full: [], paced: [] };
+  const rounds = { bare: [], full: [], streaming: [], paced: [] };
   for (let round = 0; round < ROUNDS; round += 1) {
     // A first megabyte alone shows what starting costs.
     const empty = await cpuOf(gst(['filesrc', `location=${file}`, 'blocksize=31250', 'num-buffers=32']));
@@ -31,6 +31,7 @@ export async function ingest(context) {
     let server = await startRelais(context);
     const full = await load(context, 'ingest', server, { megabytes: MEGABYTES });
     rounds.full.push((full.cpu / full.bytes) * 1e9);
+    rounds.streaming.push((full.streamingCpu / full.bytes) * 1e9);
     await server.stop();
 
     server = await startRelais(context);
@@ -42,6 +43,7 @@ export async function ingest(context) {
     title: 'Ingest: 2.5 Mb/s streams without viewers',
     rows: [
       upTo('CPU a byte, as fast as it goes: × gst-launch matroskademux ! matroskamux', rounds.full.map((cpu, i) => cpu / rounds.bare[i]), 1.3),
+      plain('the streaming thread alone (demux, mux, unit): × gst-launch', rounds.streaming.map((cpu, i) => cpu / rounds.bare[i])),
       plain('CPU seconds a GB: gst-launch', rounds.bare),
       plain('CPU seconds a GB: relais, as fast as it goes', rounds.full),
       plain(`CPU seconds a GB: relais, ${STREAMS} streams at their own pace`, rounds.paced.map(({ perGb }) => perGb)),

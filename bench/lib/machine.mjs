@@ -17,7 +17,24 @@ export function describeMachine() {
   };
 }
 
-/** How many processes wanted a core over the last minute: what runs beside a benchmark spoils it. */
-export function loadAverage() {
-  return Number(readFileSync('/proc/loadavg', 'utf8').split(' ')[0]);
+const SAMPLE_MS = 500;
+
+/* Threads that run or want to, without the one that asks. */
+function countRunnable() {
+  return Number(/^\S+ \S+ \S+ (\d+)/.exec(readFileSync('/proc/loadavg', 'utf8'))[1]) - 1;
+}
+
+/**
+ * Runs something and tells how busy the machine was meanwhile: runnable threads on average. More than there are cores means
+ * that what was measured had to wait for a core.
+ */
+export async function otherLoad(task) {
+  const samples = [];
+  const timer = setInterval(() => samples.push(countRunnable()), SAMPLE_MS);
+  try {
+    const result = await task();
+    return { result, busy: samples.reduce((sum, n) => sum + n, 0) / Math.max(samples.length, 1) };
+  } finally {
+    clearInterval(timer);
+  }
 }
