@@ -119,7 +119,7 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   RelaisLiveMatroskaMux *self = RELAIS_LIVE_MATROSKA_MUX (parent);
   RelaisMuxTrack *track = gst_pad_get_element_private (pad);
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   guint64 time
       = GST_BUFFER_PTS_IS_VALID (buffer) ? GST_BUFFER_PTS (buffer) : GST_BUFFER_DTS (buffer);
 
@@ -191,7 +191,7 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
   RelaisLiveMatroskaMux *self = RELAIS_LIVE_MATROSKA_MUX (parent);
   RelaisMuxTrack *track = gst_pad_get_element_private (pad);
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   gboolean taken;
 
   switch ((guint) GST_EVENT_TYPE (event))
@@ -388,7 +388,7 @@ static void
 relais_live_matroska_mux_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   RelaisLiveMatroskaMux *self = RELAIS_LIVE_MATROSKA_MUX (object);
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
 
   switch (id)
     {
@@ -422,7 +422,7 @@ relais_live_matroska_mux_set_property (GObject *object,
                                        GParamSpec *pspec)
 {
   RelaisLiveMatroskaMux *self = RELAIS_LIVE_MATROSKA_MUX (object);
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
 
   switch (id)
     {

@@ -188,7 +188,7 @@ take_viewer (const char *stream_id,
              gpointer user_data)
 {
   RelaisServer *self = user_data;
-  g_autoptr (GSocket) owned_socket G_GNUC_UNUSED = socket;
+  g_autoptr (GSocket) owned_socket = socket;
   g_autoptr (GError) error = NULL;
   RelaisStream *stream = relais_stream_table_ensure (self->streams, stream_id, &error);
   RelaisViewer *viewer;

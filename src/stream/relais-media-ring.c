@@ -147,7 +147,7 @@ grow (RelaisMediaRing *self)
 static void
 notify_listeners (RelaisMediaRing *self)
 {
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->listeners_lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->listeners_lock);
 
   for (guint i = 0; i < self->listeners->len; i++)
     {
@@ -227,7 +227,7 @@ relais_media_ring_clear (RelaisMediaRing *self)
 gboolean
 relais_media_ring_join (RelaisMediaRing *self, RelaisRingCursor *cursor, gboolean from_now)
 {
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   gboolean has_start
       = self->newest_start != NO_SEQUENCE && self->newest_start >= self->after_notice;
 
@@ -347,7 +347,7 @@ relais_media_ring_get_stats (RelaisMediaRing *self)
 {
   RelaisRingStats stats = { .oldest_start_age_ms = -1, .newest_start_age_ms = -1 };
   gint64 now = g_get_monotonic_time ();
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
 
   stats.bytes = count_bytes (self);
   stats.n_units = (guint) (self->head - self->tail);
@@ -380,7 +380,7 @@ relais_media_ring_add_listener (RelaisMediaRing *self,
                                 RelaisRingListener listener,
                                 gpointer user_data)
 {
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->listeners_lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->listeners_lock);
   Listener entry = { .func = listener, .user_data = user_data };
 
   g_array_append_val (self->listeners, entry);
@@ -399,7 +399,7 @@ relais_media_ring_remove_listener (RelaisMediaRing *self,
                                    RelaisRingListener listener,
                                    gpointer user_data)
 {
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->listeners_lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->listeners_lock);
 
   for (guint i = 0; i < self->listeners->len; i++)
     {

@@ -82,7 +82,7 @@ call_done (gpointer data)
 static void
 end_with (RelaisPipeline *self, GError *error)
 {
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
 
   if (self->is_done)
     {

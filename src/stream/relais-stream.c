@@ -306,7 +306,7 @@ relais_stream_get_ring (RelaisStream *self)
 RelaisStreamState
 relais_stream_get_state (RelaisStream *self)
 {
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
 
   return self->state;
 }

@@ -196,7 +196,7 @@ publish_renamed (RelaisTestServer *server, const char *from, const char *to, con
   g_autofree char *data = g_bytes_unref_to_data (g_bytes_ref (whole), &size);
   char *name = memmem (data, size, from, strlen (from));
   g_autoptr (RelaisTestClient) publisher = relais_test_client_new_publisher (server, "bad");
-  g_auto (RelaisTestFrame) frame G_GNUC_UNUSED = { 0 };
+  g_auto (RelaisTestFrame) frame = { 0 };
   g_autofree char *text = NULL;
 
   g_assert_nonnull (name);
@@ -359,7 +359,7 @@ test_requests (void)
   for (guint i = 0; i < G_N_ELEMENTS (requests); i++)
     {
       guint status;
-      g_autofree char *body G_GNUC_UNUSED = relais_test_server_get (server, requests[i].path, &status);
+      g_autofree char *body = relais_test_server_get (server, requests[i].path, &status);
 
       g_test_message ("%s", requests[i].path);
       g_assert_cmpuint (status, ==, requests[i].status);
