@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 
 import { BROWSERS, browserOf, open, servePages } from '../lib/browser.mjs';
 import { loadCapture } from '../lib/captures.mjs';
-import { broadcast, playsOn, started, watchPage } from '../lib/pages.mjs';
+import { broadcast, playsOn, sayPlaying, started, watchPage } from '../lib/pages.mjs';
 import { publish } from '../lib/publisher.mjs';
 import { startServer } from '../lib/server.mjs';
 import { shared, test } from '../lib/test.mjs';
@@ -118,7 +118,7 @@ for (const name of BROWSERS) {
     const publisher = await publish(await server(), id);
     const replay = publisher.replay(loadCapture('chrome-vp8-opus.webm'), { pace: 'own' });
     const seen = await playsOn(page);
-    t.diagnostic(`${seen.frames} frames, readyState at least ${seen.low}`);
+    t.diagnostic(sayPlaying(name, seen));
     await replay;
     await publisher.end();
     page.clean();
@@ -173,7 +173,7 @@ for (const name of BROWSERS) {
     await (await server()).waitLog(new RegExp(`${id}\\b.*init segment`));
     const watching = await watchPage(await browsers[name](), await server(), id);
     const seen = await playsOn(watching, { seconds: 2 });
-    t.diagnostic(`${seen.frames} frames, readyState at least ${seen.low}`);
+    t.diagnostic(sayPlaying(name, seen));
     for (const one of [watching, page]) {
       one.clean();
       await one.close();

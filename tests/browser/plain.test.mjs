@@ -3,7 +3,7 @@
 
 import { BROWSERS, browserOf, open, servePages } from '../lib/browser.mjs';
 import { loadCapture } from '../lib/captures.mjs';
-import { playsOn, started } from '../lib/pages.mjs';
+import { playsOn, sayPlaying, started } from '../lib/pages.mjs';
 import { publish } from '../lib/publisher.mjs';
 import { startServer } from '../lib/server.mjs';
 import { shared, test } from '../lib/test.mjs';
@@ -71,7 +71,7 @@ for (const name of BROWSERS) {
       const seen = await playsOn(early, { seconds: 2.5, frames: frames && !file.includes('videostop') });
       await started(await late);
       await replay;
-      t.diagnostic(`${file} in ${name}: ${seen.frames} frames, readyState at least ${seen.low}`);
+      t.diagnostic(sayPlaying(`${file} in ${name}`, seen));
       // Everything that was published is buffered, in one piece, in both pages.
       for (const page of [early, await late]) {
         await page.wait((end) => {

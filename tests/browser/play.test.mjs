@@ -2,7 +2,7 @@
 // The main job in real browsers: a broadcast page, the server, watch pages in the same and in the other browser, joined at any moment.
 
 import { BROWSERS, browserOf } from '../lib/browser.mjs';
-import { broadcast, playsOn, started, watchPage } from '../lib/pages.mjs';
+import { broadcast, playsOn, sayPlaying, started, watchPage } from '../lib/pages.mjs';
 import { startServer } from '../lib/server.mjs';
 import { shared, test } from '../lib/test.mjs';
 
@@ -12,8 +12,6 @@ const browsers = Object.fromEntries(BROWSERS.map((name) => [name, browserOf(name
 /* What each browser's recorder can write. */
 const CODECS = { chromium: ['vp8', 'vp9'], firefox: ['vp8'] };
 
-const line = (name, seen) => `${name}: ${seen.frames} frames (${seen.dropped} dropped) in ${seen.took.toFixed(1)} s, readyState at least ${seen.low}`;
-
 for (const from of BROWSERS) {
   for (const to of BROWSERS) {
     test(`${from} broadcasts, ${to} watches: early and late`, { limit: 180_000 }, async (t) => {
@@ -21,9 +19,9 @@ for (const from of BROWSERS) {
       const early = await watchPage(await browsers[to](), await server(), id);
       await early.wait(() => /waiting/i.test(document.querySelector('relais-player').state), 'the player to wait');
       const source = await broadcast(await browsers[from](), await server(), id);
-      t.diagnostic(line('early', await playsOn(early)));
+      t.diagnostic(sayPlaying('early', await playsOn(early)));
       const late = await watchPage(await browsers[to](), await server(), id);
-      t.diagnostic(line('late', await playsOn(late)));
+      t.diagnostic(sayPlaying('late', await playsOn(late)));
       for (const page of [early, late, source]) {
         page.clean();
         await page.close();
@@ -34,10 +32,10 @@ for (const from of BROWSERS) {
   for (const codec of CODECS[from]) {
     test(`${from} broadcasts ${codec} without sound, both watch`, { limit: 180_000 }, async (t) => {
       const id = `${from}-${codec}-silent`;
-      const source = await broadcast(await browsers[from](), await server(), id, { source: 'camera', audio: 0, codec });
+      const source = await broadcast(await browsers[from](), await server(), id, { audio: 0, codec });
       for (const to of BROWSERS) {
         const page = await watchPage(await browsers[to](), await server(), id);
-        t.diagnostic(line(to, await playsOn(page)));
+        t.diagnostic(sayPlaying(to, await playsOn(page)));
         page.clean();
         await page.close();
       }
@@ -57,7 +55,7 @@ test('five watch at once, in both browsers, joined one after the other', { limit
   }
   await Promise.all(pages.map(started));
   for (const [index, seen] of (await Promise.all(pages.map((page) => playsOn(page)))).entries())
-    t.diagnostic(line(pages[index].name, seen));
+    t.diagnostic(sayPlaying(pages[index].name, seen));
   for (const page of [...pages, source]) {
     page.clean();
     await page.close();
@@ -84,7 +82,7 @@ test('the broadcaster leaves and comes back: the same pages play on without a re
   await (await server()).waitLog(/returns\b.*init segment/, { from });
   for (const page of pages) {
     await page.wait(() => document.querySelector('relais-player').state === 'live', 'the player to be live again');
-    t.diagnostic(line(page.name, await playsOn(page)));
+    t.diagnostic(sayPlaying(page.name, await playsOn(page)));
     await page.wait(() => window.notReloaded, 'the same document');
     page.clean();
     await page.close();
