@@ -63,3 +63,20 @@ relais_collect_pads_release (GstPad *pad, guint64 time)
   gst_collect_pads_set_waiting (data->collect, data, FALSE);
   GST_COLLECT_PADS_STREAM_UNLOCK (data->collect);
 }
+
+/**
+ * relais_collect_pads_hold:
+ * @pad: a sink pad of the muxer for which relais_collect_pads_is_supported() holds
+ *
+ * Undoes relais_collect_pads_release(). When another pad ends, a collection that waits for nobody
+ * would take the whole stream to be over.
+ */
+void
+relais_collect_pads_hold (GstPad *pad)
+{
+  GstCollectData *data = get_collect_data (pad);
+
+  GST_COLLECT_PADS_STREAM_LOCK (data->collect);
+  gst_collect_pads_set_waiting (data->collect, data, TRUE);
+  GST_COLLECT_PADS_STREAM_UNLOCK (data->collect);
+}

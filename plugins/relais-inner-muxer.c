@@ -308,3 +308,30 @@ relais_inner_muxer_write (RelaisInnerMuxer *self,
     }
   return push_output (self, time, is_sync_point);
 }
+
+/**
+ * relais_inner_muxer_end_track:
+ * @self: a started muxer
+ * @tracks: (element-type RelaisMuxTrack): all tracks
+ * @track: the one that has ended
+ * @eos: (transfer full): the event that says so
+ *
+ * The muxer ends when the last of its tracks has.
+ *
+ * Returns: whether the event was taken
+ */
+gboolean
+relais_inner_muxer_end_track (RelaisInnerMuxer *self,
+                              GPtrArray *tracks,
+                              RelaisMuxTrack *track,
+                              GstEvent *eos)
+{
+  for (guint i = 0; i < tracks->len; i++)
+    {
+      RelaisMuxTrack *other = g_ptr_array_index (tracks, i);
+
+      if (other != track && !other->eos && other->target != NULL)
+        relais_collect_pads_hold (other->target);
+    }
+  return gst_pad_push_event (track->internal, eos);
+}

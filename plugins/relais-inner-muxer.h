@@ -14,6 +14,10 @@ gboolean relais_inner_muxer_attach (RelaisInnerMuxer *self, RelaisMuxTrack *trac
 void relais_inner_muxer_detach (RelaisInnerMuxer *self, RelaisMuxTrack *track);
 gboolean relais_inner_muxer_is_fit (RelaisInnerMuxer *self, GPtrArray *tracks);
 void relais_inner_muxer_take_output (RelaisInnerMuxer *self, GstBuffer *buffer);
+gboolean relais_inner_muxer_end_track (RelaisInnerMuxer *self,
+                                       GPtrArray *tracks,
+                                       RelaisMuxTrack *track,
+                                       GstEvent *eos);
 GstFlowReturn relais_inner_muxer_write (RelaisInnerMuxer *self,
                                         GPtrArray *tracks,
                                         RelaisMuxTrack *track,

@@ -233,7 +233,7 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
     case GST_EVENT_EOS:
       track->eos = TRUE;
       relais_block_writer_flush (self->writer);
-      break;
+      return relais_inner_muxer_end_track (self->mux, self->tracks, track, event);
 
     case GST_EVENT_FLUSH_STOP:
       relais_block_writer_drop (self->writer);

@@ -20,7 +20,9 @@
 
 #include "base/relais-error.h"
 #include "base/relais-log.h"
+#include "base/relais-message.h"
 #include "base/relais-stream-id.h"
+#include "base/relais-websocket-frame.h"
 #include "egress/relais-sender-pool.h"
 #include "http/relais-api.h"
 #include "http/relais-listener.h"
@@ -180,6 +182,24 @@ limit_unsent (RelaisServer *self, GSocket *socket)
     relais_log_warning (NULL, "TCP_NOTSENT_LOWAT cannot be set: %s", error->message);
 }
 
+/* For a viewer that has no stream. The socket is new and empty: what is written fits. Takes @io. */
+static void
+refuse_connection (GIOStream *io, const GError *error)
+{
+  GPollableOutputStream *output = G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (io));
+  g_autofree char *message = relais_message_new_error (error);
+  g_autoptr (GBytes) text = relais_websocket_frame_new_text (message);
+  g_autoptr (GBytes) close
+      = relais_websocket_frame_new_close (relais_error_get_close_code (error), error->message);
+
+  g_pollable_output_stream_write_nonblocking (output, g_bytes_get_data (text, NULL),
+                                              g_bytes_get_size (text), NULL, NULL);
+  g_pollable_output_stream_write_nonblocking (output, g_bytes_get_data (close, NULL),
+                                              g_bytes_get_size (close), NULL, NULL);
+  g_io_stream_close (io, NULL, NULL);
+  g_object_unref (io);
+}
+
 static void
 take_viewer (const char *stream_id,
              GIOStream *io,
@@ -197,8 +217,7 @@ take_viewer (const char *stream_id,
   if (stream == NULL)
     {
       relais_log_warning (stream_id, "viewer from %s refused: %s", address, error->message);
-      g_io_stream_close (io, NULL, NULL);
-      g_object_unref (io);
+      refuse_connection (io, error);
       return;
     }
   limit_unsent (self, socket);

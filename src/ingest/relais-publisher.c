@@ -200,6 +200,19 @@ relais_publisher_close (RelaisPublisher *self, guint16 code, const char *reason)
     relais_stream_detach_publisher (stream, self, reason);
 }
 
+static void
+refuse (RelaisPublisher *self, const GError *error, guint16 close_code)
+{
+  g_autofree char *message = relais_message_new_error (error);
+
+  if (self->close_sent != 0)
+    return;
+  relais_log_warning (self->stream_id, "publisher refused from %s: %s", self->address,
+                      error->message);
+  send_text (self, message);
+  relais_publisher_close (self, close_code, error->message);
+}
+
 /**
  * relais_publisher_refuse:
  * @self: a publisher
@@ -210,14 +223,7 @@ relais_publisher_close (RelaisPublisher *self, guint16 code, const char *reason)
 void
 relais_publisher_refuse (RelaisPublisher *self, const GError *error)
 {
-  g_autofree char *message = relais_message_new_error (error);
-
-  if (self->close_sent != 0)
-    return;
-  relais_log_warning (self->stream_id, "publisher refused from %s: %s", self->address,
-                      error->message);
-  send_text (self, message);
-  relais_publisher_close (self, relais_error_get_close_code (error), error->message);
+  refuse (self, error, relais_error_get_close_code (error));
 }
 
 static void
@@ -373,7 +379,7 @@ feed (RelaisPublisher *self, const guint8 *data, gsize size)
                                "a chunk is larger than chunk-max-bytes (%" G_GINT64_FORMAT ")",
                                self->config->chunk_max_bytes);
         }
-      relais_publisher_refuse (self, error);
+      refuse (self, error, relais_websocket_reader_get_close_code (&self->reader));
       destroy_source (&self->input_source);
       return FALSE;
     }

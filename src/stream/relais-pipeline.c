@@ -316,13 +316,17 @@ discard_track (RelaisPipeline *self, GstPad *pad, const char *media_type)
 static void
 refuse_codec (RelaisPipeline *self, GstCaps *caps)
 {
-  g_autofree char *description = gst_pb_utils_get_codec_description (caps);
+  const GstStructure *structure = gst_caps_get_structure (caps, 0);
+  const char *codec_id = gst_structure_get_string (structure, "codec-id");
+  /* matroskademux hands on the CodecID of what it does not know. */
+  g_autofree char *description
+      = codec_id != NULL ? g_strdup (codec_id) : gst_pb_utils_get_codec_description (caps);
 
   end_with (self, g_error_new (
                       RELAIS_ERROR, RELAIS_ERROR_UNSUPPORTED_CODEC,
                       "a track is %s (%s); VP8, VP9, AV1 and H.264 with Opus, Vorbis or no audio "
                       "are carried",
-                      description, gst_structure_get_name (gst_caps_get_structure (caps, 0))));
+                      description, gst_structure_get_name (structure)));
 }
 
 /* On the streaming thread, for every track before the first frame. */
