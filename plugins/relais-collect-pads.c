@@ -80,3 +80,21 @@ relais_collect_pads_hold (GstPad *pad)
   gst_collect_pads_set_waiting (data->collect, data, TRUE);
   GST_COLLECT_PADS_STREAM_UNLOCK (data->collect);
 }
+
+/**
+ * relais_collect_pads_reset:
+ * @pad: a sink pad of the muxer for which relais_collect_pads_is_supported() holds, and which has
+ * stopped
+ *
+ * A collection that stops forgets how many pads it waits for, but not which: after this both say
+ * all.
+ */
+void
+relais_collect_pads_reset (GstPad *pad)
+{
+  GstCollectData *data = get_collect_data (pad);
+
+  GST_COLLECT_PADS_STREAM_LOCK (data->collect);
+  GST_COLLECT_PADS_STATE_SET (data, GST_COLLECT_PADS_STATE_WAITING);
+  GST_COLLECT_PADS_STREAM_UNLOCK (data->collect);
+}

@@ -7,6 +7,7 @@ G_BEGIN_DECLS
 
 gboolean relais_collect_pads_is_supported (GstPad *pad);
 void relais_collect_pads_hold (GstPad *pad);
+void relais_collect_pads_reset (GstPad *pad);
 void relais_collect_pads_release (GstPad *pad, guint64 time);
 
 G_END_DECLS

@@ -26,6 +26,7 @@
 #include "relais-live-matroska-mux.h"
 
 #include "relais-block-writer.h"
+#include "relais-collect-pads.h"
 
 GST_DEBUG_CATEGORY (relais_live_matroska_mux_debug);
 #define GST_CAT_DEFAULT relais_live_matroska_mux_debug
@@ -335,9 +336,13 @@ release_pad (GstElement *element, GstPad *pad)
 }
 
 static void
-reset_track (gpointer track, gpointer user_data)
+reset_track (gpointer data, gpointer user_data)
 {
+  RelaisMuxTrack *track = data;
+
   relais_mux_track_reset (track);
+  if (track->target != NULL)
+    relais_collect_pads_reset (track->target);
 }
 
 static GstStateChangeReturn
