@@ -11,6 +11,7 @@ import { MediaBuffer } from './media-buffer.js';
 import { canPlay, codecNames, explainUnsupported, playableTypes } from './media-support.js';
 import { PlayIntent } from './play-intent.js';
 import { describeState } from './player-state.js';
+import { playbackStats, streamStats } from './player-stats.js';
 import { hexDump, peekCluster } from './webm-peek.js';
 
 const TICK = 100;
@@ -144,37 +145,17 @@ export class PlayerEngine {
 
   /** A snapshot of everything a person who debugs wants to know. */
   get stats() {
-    const video = this.#video;
-    const quality = video.getVideoPlaybackQuality?.();
     return {
       state: this.state,
       message: this.message,
       stream: this.#stream,
       connection: this.#connection?.state ?? 'closed',
-      epoch: this.#current.epoch,
-      mime: this.mime,
-      tracks: this.tracks,
-      supported: this.mime ? canPlay(this.mime) : null,
-      firstBytes: this.#firstBytes,
-      ...this.#counters,
       reconnects: this.#connection?.reconnects ?? 0,
-      stalls: this.#edge.stalls,
-      gaps: this.#edge.gaps,
-      jumps: this.#edge.jumps,
-      quotaTrims: this.#buffer.quotaTrims,
-      mends: this.#buffer.mends,
-      buffered: this.#buffer.ranges,
-      currentTime: video.currentTime,
-      readyState: video.readyState,
-      latency: this.#edge.latency,
-      targetLatency: this.#edge.target,
-      jitter: this.#edge.jitter,
-      playbackRate: video.playbackRate,
+      firstBytes: this.#firstBytes,
       firstFrameMs: this.#joinMs,
-      width: video.videoWidth,
-      height: video.videoHeight,
-      frames: quality?.totalVideoFrames ?? 0,
-      droppedFrames: quality?.droppedVideoFrames ?? 0,
+      ...this.#counters,
+      ...streamStats(this.#current),
+      ...playbackStats(this.#video, this.#buffer, this.#edge),
     };
   }
 
