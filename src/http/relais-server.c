@@ -322,6 +322,12 @@ handle_request (SoupServer *soup,
     relais_pages_respond_text (message, SOUP_STATUS_OK, "ok");
   else if (!relais_pages_handle (message, path))
     relais_pages_respond_text (message, SOUP_STATUS_NOT_FOUND, "There is nothing here.");
+
+  /* libsoup before 3.3 does not notice that a client has closed a connection which it kept for
+   * another request, and the descriptor stays open for good. */
+  if (soup_server_message_get_status (message) != SOUP_STATUS_SWITCHING_PROTOCOLS)
+    soup_message_headers_replace (soup_server_message_get_response_headers (message), "Connection",
+                                  "close");
 }
 
 /* Life */
