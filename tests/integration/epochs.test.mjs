@@ -100,6 +100,8 @@ test('a late viewer of a later epoch gets that one only', async () => {
       await publisher.end();
       continue;
     }
+    // Before that the newest keyframe is the second epoch's.
+    await (await server()).waitLog(/\blater: epoch 3\b/);
     const viewer = await watch(await server(), 'later');
     await viewer.units();
     await publisher.replay(vp8, { from: 70 });
