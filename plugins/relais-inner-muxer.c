@@ -21,12 +21,18 @@
 #define EBML_ID    0x1A45DFA3u
 #define CLUSTER_ID 0x1F43B675u
 
+/* Clusters of a stream without video. Shorter would let viewers start nearer to the edge, but a
+ * Cluster of a single block does not play in Firefox, whose demuxer needs two to know how long a
+ * block is. */
+#define AUDIO_CLUSTER_DURATION (400 * GST_MSECOND)
+
 struct _RelaisInnerMuxer
 {
   GstBin *bin;     /* not owned: it owns us */
   GstPad *srcpad;  /* not owned: the bin's ghost pad */
   GstElement *mux; /* owned by the bin; NULL before the first start */
   gboolean is_webm;
+  gboolean has_written;
   GPtrArray *output; /* owned GstBuffer: what the muxer pushed for the block that is in it */
 };
 
@@ -173,6 +179,7 @@ relais_inner_muxer_start (RelaisInnerMuxer *self, GPtrArray *tracks)
     remove_muxer (self, tracks);
 
   self->is_webm = are_webm (tracks);
+  self->has_written = FALSE;
   self->mux = gst_element_factory_make (self->is_webm ? "webmmux" : "matroskamux", NULL);
   if (self->mux == NULL)
     {
@@ -287,13 +294,20 @@ relais_inner_muxer_write (RelaisInnerMuxer *self,
 {
   GstFlowReturn ret;
 
+  gboolean is_alone = TRUE;
+
   for (guint i = 0; i < tracks->len; i++)
     {
       RelaisMuxTrack *other = g_ptr_array_index (tracks, i);
 
-      if (other != track && other->target != NULL)
-        relais_collect_pads_release (other->target, time);
+      if (other == track || other->target == NULL)
+        continue;
+      relais_collect_pads_release (other->target, time);
+      is_alone = FALSE;
     }
+  if (!self->has_written && is_alone && !track->is_video)
+    g_object_set (self->mux, "min-cluster-duration", (gint64) AUDIO_CLUSTER_DURATION, NULL);
+  self->has_written = TRUE;
 
   /* Without a duration the muxer writes a SimpleBlock, which is the smallest and what browsers
    * write themselves. */

@@ -7,7 +7,7 @@
  * - No waiting: every block leaves at once, in arrival order, on the caller's thread
  * (relais-collect-pads.c).
  * - One buffer a block. DELTA_UNIT is clear only on a buffer that opens a Cluster with a video
- * frame whose own bitstream says key frame, or on any block of an audio-only stream.
+ * frame whose own bitstream says key frame, or with any block of an audio-only stream.
  * - Caps carry `streamheader`, and the header leaves first as buffers with the HEADER flag. A new
  * header in the middle, with new caps, begins a new epoch: a track has left or come back, or
  * changed its codec.
