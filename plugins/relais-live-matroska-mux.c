@@ -152,6 +152,24 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   return relais_block_writer_flush (self->writer);
 }
 
+/* From a framerate the muxer makes a DefaultDuration, and with that Chromium freezes the picture at
+ * the first frame that comes later than it says; live frames come when they come. Takes @event. */
+static GstEvent *
+set_variable_framerate (GstEvent *event)
+{
+  GstCaps *caps;
+  GstEvent *changed;
+
+  gst_event_parse_caps (event, &caps);
+  caps = gst_caps_copy (caps);
+  if (gst_structure_has_field (gst_caps_get_structure (caps, 0), "framerate"))
+    gst_caps_set_simple (caps, "framerate", GST_TYPE_FRACTION, 0, 1, NULL);
+  changed = gst_event_new_caps (caps);
+  gst_caps_unref (caps);
+  gst_event_unref (event);
+  return changed;
+}
+
 /* Called with the lock held. The header is out, and the muxer would refuse new caps. */
 static gboolean
 take_new_caps (RelaisLiveMatroskaMux *self, RelaisMuxTrack *track, GstEvent *event, GstCaps *caps)
@@ -198,6 +216,7 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   switch ((guint) GST_EVENT_TYPE (event))
     {
     case GST_EVENT_CAPS:
+      event = set_variable_framerate (event);
       taken = take_caps (self, track, event);
       gst_event_unref (event);
       return taken;
