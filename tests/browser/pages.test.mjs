@@ -84,9 +84,9 @@ for (const name of BROWSERS) {
     const page = await watchPage(await browsers[name](), await server(), id);
     await started(page);
     await page.page.focus('relais-player');
-    await page.page.keyboard.press('Space');
+    await page.page.keyboard.press(' ');
     await page.wait(() => document.querySelector('relais-player').video.paused, 'pause by the space bar');
-    await page.page.keyboard.press('Space');
+    await page.page.keyboard.press(' ');
     await page.wait(() => !document.querySelector('relais-player').video.paused, 'play by the space bar');
     const muted = await page.evaluate(() => document.querySelector('relais-player').video.muted);
     await page.page.keyboard.press('m');
