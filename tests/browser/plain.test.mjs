@@ -61,11 +61,12 @@ for (const name of BROWSERS) {
       const id = `${name}-${file}`;
       const early = await plainPage(name, id, mime);
       const publisher = await publish(await server(), id);
-      let late;
+      let openLate;
+      const late = new Promise((resolve) => { openLate = resolve; });
       // At its own timing for the first part, so that pages play while it comes; the late page opens meanwhile.
       const replay = publisher.replay(capture, { pace: 'own', each: (index) => {
         if (index === Math.floor(capture.chunks.length / 4))
-          late = plainPage(name, id, mime);
+          openLate(plainPage(name, id, mime));
       } });
       const frames = !file.includes('opus.webm') || file.includes('vp');
       const seen = await playsOn(early, { seconds: 2.5, frames: frames && !file.includes('videostop') });
