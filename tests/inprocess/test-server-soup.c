@@ -266,6 +266,9 @@ main (int argc, char **argv)
 
   g_log_set_handler ("libsoup", G_LOG_LEVEL_DEBUG, ignore_debug, NULL);
   g_log_set_handler ("GLib-GIO", G_LOG_LEVEL_DEBUG, ignore_debug, NULL);
+  /* nothing of the user's desktop */
+  g_setenv ("GSETTINGS_BACKEND", "memory", TRUE);
+  g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", TRUE);
   /* the default context is the server's */
   g_main_context_push_thread_default (context);
   relais_test_server_init (&argc, &argv);

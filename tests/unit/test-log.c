@@ -145,6 +145,8 @@ test_threads (void)
   g_assert_no_error (error);
   g_remove (path);
   lines = g_strsplit (text, "\n", -1);
+  if (g_strv_length (lines) != G_N_ELEMENTS (words) * N_LINES + 1)
+    g_test_message ("%s", text);
   g_assert_cmpuint (g_strv_length (lines), ==, G_N_ELEMENTS (words) * N_LINES + 1);
   for (guint i = 0; i < G_N_ELEMENTS (words) * N_LINES; i++)
     for (guint k = 0; k < G_N_ELEMENTS (words); k++)
