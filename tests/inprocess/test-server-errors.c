@@ -145,14 +145,14 @@ test_header_too_large (void)
 static void
 test_header_timeout (void)
 {
-  g_autoptr (RelaisTestServer) server = relais_test_server_new ("header-timeout-ms", "60", NULL);
+  g_autoptr (RelaisTestServer) server = relais_test_server_new ("header-timeout-ms", "300", NULL);
   g_auto (Neighbour) neighbour = { 0 };
   g_autoptr (RelaisTestClient) patient = relais_test_client_new_publisher (server, "patient");
   gint64 begun = g_get_monotonic_time ();
 
   neighbour_init (&neighbour, server);
   expect_refusal (server, "\x1a", 1, "header-timeout", 1003);
-  g_assert_cmpint (g_get_monotonic_time () - begun, >=, 60 * 1000);
+  g_assert_cmpint (g_get_monotonic_time () - begun, >=, 300 * 1000);
   neighbour_check (&neighbour);
   expect_refusal (server, EBML_HEADER SEGMENT, sizeof (EBML_HEADER SEGMENT) - 1, "header-timeout",
                   1003);
@@ -305,12 +305,12 @@ static void
 test_silent_publisher (void)
 {
   g_autoptr (RelaisTestServer) server
-      = relais_test_server_new ("publisher-silent-ms", "90", "republish-grace-ms", "0", NULL);
+      = relais_test_server_new ("publisher-silent-ms", "600", "republish-grace-ms", "0", NULL);
   g_autoptr (RelaisTestClient) silent = relais_test_client_new_publisher (server, "silent");
   g_autoptr (RelaisTestClient) paused = relais_test_client_new_publisher (server, "paused");
   guint n_pings = 0;
 
-  while (n_pings < 5)
+  while (n_pings < 4)
     {
       g_auto (RelaisTestFrame) frame = relais_test_client_read_frame (paused);
 

@@ -89,8 +89,8 @@ static void
 test_stall (void)
 {
   g_autoptr (RelaisTestServer) server
-      = relais_test_server_new (NO_FILLERS, "viewer-stall-ms", "200", "viewer-unsent-bytes", "4096",
-                                NULL);
+      = relais_test_server_new (NO_FILLERS, "viewer-stall-ms", "1000", "viewer-unsent-bytes",
+                                "4096", NULL);
   g_autoptr (RelaisTestClient) witness = relais_test_client_new_viewer (server, "demo", TRUE);
   g_autoptr (RelaisTestClient) stuck = new_narrow_viewer (server, "demo", TRUE);
   g_autoptr (RelaisTestClient) publisher = relais_test_client_new_publisher (server, "demo");
@@ -146,7 +146,7 @@ static void
 test_half_open (void)
 {
   g_autoptr (RelaisTestServer) server
-      = relais_test_server_new ("viewer-ping-ms", "40", "viewer-stall-ms", "120", NULL);
+      = relais_test_server_new ("viewer-ping-ms", "100", "viewer-stall-ms", "600", NULL);
   g_autoptr (RelaisTestClient) silent = relais_test_client_new_viewer (server, "demo", TRUE);
   g_autoptr (RelaisTestClient) alive = relais_test_client_new_viewer (server, "demo", TRUE);
   gboolean is_gone = FALSE;

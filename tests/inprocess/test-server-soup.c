@@ -211,7 +211,7 @@ test_pings (void)
 {
   g_autoptr (RelaisTestServer) server
       = relais_test_server_new (NO_FILLERS, "viewer-ping-ms", "20", "viewer-stall-ms", "1000",
-                                "publisher-silent-ms", "90", NULL);
+                                "publisher-silent-ms", "600", NULL);
   g_autoptr (Peer) viewer = peer_new (server, "ws", "/live/demo");
   g_autoptr (Peer) publisher = peer_new (server, "ws", "/publish/demo");
 

@@ -30,11 +30,23 @@ void __tsan_mutex_post_unlock (void *address, unsigned flags);
 void __tsan_acquire (void *address);
 void __tsan_release (void *address);
 
+static void *
+find (void **function, const char *name)
+{
+  void *found = __atomic_load_n (function, __ATOMIC_RELAXED);
+
+  if (found == NULL)
+    {
+      found = dlsym (RTLD_NEXT, name);
+      __atomic_store_n (function, found, __ATOMIC_RELAXED);
+    }
+  return found;
+}
+
 /* The function of that name in the library behind this program. */
 #define REAL(name)                                                                                 \
-  static __typeof__ (name) *real;                                                                  \
-  if (real == NULL)                                                                                \
-  real = (__typeof__ (real)) dlsym (RTLD_NEXT, #name)
+  static void *function;                                                                           \
+  __typeof__ (name) *real = (__typeof__ (real)) find (&function, #name)
 
 #define LOCK(name, type, flags)                                                                    \
   void name (type *lock)                                                                           \
@@ -157,6 +169,7 @@ call_back (gpointer data)
 {
   Callback *callback = data;
 
+  __tsan_acquire (callback);
   __tsan_acquire (callback->source);
   return callback->func (callback->data);
 }
@@ -166,6 +179,7 @@ free_callback (gpointer data)
 {
   Callback *callback = data;
 
+  __tsan_acquire (callback);
   __tsan_acquire (callback->source);
   if (callback->notify != NULL)
     callback->notify (callback->data);
@@ -189,15 +203,22 @@ g_source_set_callback (GSource *source, GSourceFunc func, gpointer data, GDestro
   callback->func = func;
   callback->data = data;
   callback->notify = notify;
+  __tsan_release (callback);
   real (source, call_back, callback, free_callback);
 }
 
 guint
 g_source_attach (GSource *source, GMainContext *context)
 {
+  GMainContext *target = context != NULL ? context : g_main_context_default ();
+  guint id;
+
   REAL (g_source_attach);
   __tsan_release (source);
-  return real (source, context);
+  __tsan_acquire (target);
+  id = real (source, context);
+  __tsan_release (target);
+  return id;
 }
 
 /* GLib's calls the functions above within itself; but it runs @func at once where it can, and that
