@@ -125,7 +125,7 @@ test_ended (void)
         }
       late = relais_test_client_new_viewer (server, "demo", TRUE);
     }
-  g_assert_cmpint (relais_test_server_get_number (server, "demo", "viewers"), ==, 2);
+  relais_test_server_await_number (server, "demo", "viewers", 2);
 }
 
 /* Between `interrupted` and the next epoch there is nothing to begin with. */
