@@ -19,7 +19,8 @@
   "codec_data=(buffer)0142c00dffe1000467420043010002684e"
 #define VORBIS_CAPS                                                                                \
   "audio/x-vorbis, channels=1, rate=48000, "                                                       \
-  "streamheader=(buffer)<01766f7262697300000000,03766f72626973,05766f72626973>"
+  "streamheader=(buffer)<01766f72626973000000000180bb00000000000000fa000000000000b801,"            \
+  "03766f72626973000000000000000001,05766f726269730001>"
 
 static GPtrArray *vp8, *vp9, *opus;
 static GBytes *idr, *inter; /* H.264 behind lengths of 4 bytes */

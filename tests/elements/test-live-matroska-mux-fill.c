@@ -267,7 +267,8 @@ test_no_filler (void)
   g_autoptr (RelaisTestMux) mux = relais_test_mux_new (
       RELAIS_TEST_VP8_CAPS,
       "audio/x-vorbis, channels=1, rate=48000, "
-      "streamheader=(buffer)<01766f7262697300000000,03766f72626973,05766f72626973>",
+      "streamheader=(buffer)<01766f72626973000000000180bb00000000000000fa000000000000b801,"
+      "03766f72626973000000000000000001,05766f726269730001>",
       "quiet-time", QUIET_MS * GST_MSECOND, NULL);
 
   push_video (mux, 0, 0);
