@@ -38,7 +38,8 @@ let last = Promise.resolve();
 recorder.ondataavailable = ({ data }) => {
   last = last.then(async () => socket.send(await data.arrayBuffer()));
 };
-recorder.onstop = () => last.then(() => socket.close(1000));
+// Firefox gives data after the stop event, too: what is queued behind it is waited for.
+recorder.onstop = () => setTimeout(() => last.then(() => socket.close(1000)), 500);
 recorder.onerror = ({ error }) => socket.close(4000, String(error));
 recorder.start(100);
 const begun = performance.now();
