@@ -8,10 +8,11 @@
  * - Each frame's own bitstream says whether it is a sync point. Video before the first one is
  * dropped and counted.
  * - Times are mapped by relais-timeline.c: they never go back.
- * - A track that is quiet while another flows gets fillers, stamped with the other's time. One that
- * has no filler leaves: a new muxer without it begins a new epoch. It returns with another one, a
- * video track at a sync point. While a video track flows, an epoch begins only at a sync point of
- * it, because nothing else can be decoded from its start.
+ * - A track that is quiet while another flows gets fillers, stamped with the other's time. A
+ * video track whose next unit would begin too late for a player gets one at the latest time that it
+ * takes (relais-append-gap.c). One that has no filler leaves: a new muxer without it begins a new
+ * epoch. It returns with another one, a video track at a sync point. While a video track flows, an
+ * epoch begins only at a sync point of it, because nothing else can be decoded from its start.
  *
  * All calls are serialised by the bin's lock. */
 
@@ -41,6 +42,7 @@ struct _RelaisBlockWriter
   RelaisBlockWriterSettings settings;
   RelaisTimeline timeline;
   GArray *pending;       /* PendingBlock, in arrival order */
+  guint n_written;       /* of the pending ones, while they are written */
   gboolean has_begun;    /* the muxer has seen a block: its tracks cannot change any more */
   gboolean caps_changed; /* the muxer's header is no longer true */
 };
@@ -172,6 +174,7 @@ begin_wanted_epoch (RelaisBlockWriter *self)
       track->has_left = track->wants_to_leave;
       if (track->is_video || track->has_left)
         track->started = FALSE;
+      relais_append_gap_init (&track->gap);
       GST_INFO_OBJECT (track->pad, "%s the new epoch", track->has_left ? "is not in" : "is in");
     }
   self->caps_changed = FALSE;
@@ -181,63 +184,98 @@ begin_wanted_epoch (RelaisBlockWriter *self)
 /* Fillers */
 
 static GstFlowReturn
-write_filler (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *filler, guint64 time)
+write_filler (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *filler, guint64 due)
 {
-  track->filling = TRUE;
+  guint64 time = relais_timeline_fill (&self->timeline, &track->time, due);
+  guint64 duration = track->is_video ? 0 : GST_BUFFER_DURATION (filler);
+
+  duration -= duration % RELAIS_TIMELINE_TICK;
+  relais_append_gap_add_frame (&track->gap, time, duration, !track->is_video);
   track->n_fillers++;
-  return relais_inner_muxer_write (self->mux, self->tracks, track, filler, time, FALSE);
+  return relais_inner_muxer_write (self->mux, self->tracks, track, filler, time, duration, FALSE);
 }
 
-/* A picture needs to be shown again once, now. */
+/* Silence has to be laid packet by packet up to @until. Takes @filler. */
 static GstFlowReturn
-repeat_picture (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *filler, guint64 now)
-{
-  guint64 time = relais_timeline_fill (&self->timeline, &track->time, now);
-
-  return write_filler (self, track, filler, time);
-}
-
-/* Silence has to be laid packet by packet up to now. */
-static GstFlowReturn
-lay_silence (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *filler, guint64 now)
+lay_silence (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *filler, guint64 until)
 {
   guint64 duration = GST_BUFFER_DURATION (filler);
-  guint64 due = track->time.last_out + track->duration;
+  guint64 due = track->filling
+                    ? track->time.last_out + duration
+                    : MAX (track->time.last_real + track->duration, self->timeline.last_written);
   GstFlowReturn ret = GST_FLOW_OK;
 
-  if (!track->filling)
-    due = MAX (due, self->timeline.last_written);
-  for (; ret == GST_FLOW_OK && duration > 0 && due <= now; due += duration)
-    {
-      guint64 time = relais_timeline_fill (&self->timeline, &track->time, due);
-
-      ret = write_filler (self, track, gst_buffer_copy (filler), time);
-      track->duration = duration;
-    }
+  track->filling = TRUE;
+  for (; ret == GST_FLOW_OK && duration > 0 && due <= until; due += duration)
+    ret = write_filler (self, track, gst_buffer_copy (filler), due);
   gst_buffer_unref (filler);
   return ret;
 }
 
-static GstFlowReturn
-fill_track (RelaisBlockWriter *self, RelaisMuxTrack *track, guint64 now)
+/* Whether the unit that is being written holds another block of the track. */
+static gboolean
+has_more (const RelaisBlockWriter *self, const RelaisMuxTrack *track)
+{
+  for (guint i = self->n_written + 1; i < self->pending->len; i++)
+    if (g_array_index (self->pending, PendingBlock, i).track == track)
+      return TRUE;
+  return FALSE;
+}
+
+/* Whether the track's next unit would begin later than players allow, once @now is written. What is
+ * left of this unit saves a video track only if the unit has begun with it. Sound may come a little
+ * behind the picture in its chunk, so it is missed only in a unit that has none. */
+static gboolean
+begins_late (RelaisBlockWriter *self, RelaisMuxTrack *track, RelaisMuxTrack *flowing, guint64 now)
+{
+  gboolean in_unit = track->gap.in_unit;
+
+  if (!self->settings.hold_units || now <= relais_append_gap_get_limit (&track->gap))
+    return FALSE;
+  if (track == flowing)
+    return !in_unit;
+  return track->is_video ? !(in_unit && has_more (self, track))
+                         : !(in_unit || has_more (self, track));
+}
+
+static gboolean
+is_quiet (RelaisBlockWriter *self, RelaisMuxTrack *track, guint64 now)
 {
   guint64 limit = relais_track_time_get_quiet_limit (&track->time, self->settings.quiet_time);
-  guint64 last_end = track->time.last_out + track->duration;
+
+  if (now < track->time.last_real + track->duration + limit)
+    return track->filling && !track->is_video;
+  return !track->is_video || now >= track->time.last_out + MIN_REPEAT_DISTANCE;
+}
+
+/* @now is the time of @flowing's next block. */
+static GstFlowReturn
+fill_track (RelaisBlockWriter *self, RelaisMuxTrack *track, RelaisMuxTrack *flowing, guint64 now)
+{
+  gboolean late = begins_late (self, track, flowing, now);
   GstBuffer *filler;
 
-  if (track->filling ? now < track->time.last_out + (track->is_video ? MIN_REPEAT_DISTANCE : 0)
-                     : now < last_end + limit)
+  if (self->settings.quiet_time == 0
+      || !(late || (track != flowing && is_quiet (self, track, now))))
     return GST_FLOW_OK;
-
-  filler = self->settings.quiet_time > 0 ? relais_mux_track_make_filler (track) : NULL;
+  filler = relais_mux_track_make_filler (track);
   if (filler == NULL)
-    {
-      if (self->settings.leave_time > 0 && now >= last_end + self->settings.leave_time)
-        track->wants_to_leave = TRUE;
-      return GST_FLOW_OK;
-    }
-  return track->is_video ? repeat_picture (self, track, filler, now)
-                         : lay_silence (self, track, filler, now);
+    return GST_FLOW_OK;
+  if (track->is_video)
+    return write_filler (self, track, filler,
+                         late ? relais_append_gap_get_limit (&track->gap) : now);
+  /* Up to its own next block, or under another track's. */
+  return lay_silence (self, track, filler,
+                      track == flowing ? now - MIN (now, GST_BUFFER_DURATION (filler)) : now);
+}
+
+static void
+check_leave (RelaisBlockWriter *self, RelaisMuxTrack *track, guint64 now)
+{
+  guint64 last_end = track->time.last_out + track->duration;
+
+  if (self->settings.leave_time > 0 && now >= last_end + self->settings.leave_time)
+    track->wants_to_leave = TRUE;
 }
 
 static GstFlowReturn
@@ -249,8 +287,10 @@ fill_quiet_tracks (RelaisBlockWriter *self, RelaisMuxTrack *flowing, guint64 now
     {
       RelaisMuxTrack *track = g_ptr_array_index (self->tracks, i);
 
-      if (track != flowing && track->started)
-        ret = fill_track (self, track, now);
+      if (track == flowing || !track->started)
+        continue;
+      ret = fill_track (self, track, flowing, now);
+      check_leave (self, track, now);
     }
   return ret;
 }
@@ -290,6 +330,33 @@ count_carried (RelaisBlockWriter *self)
   return n;
 }
 
+static void
+end_unit (RelaisBlockWriter *self)
+{
+  for (guint i = 0; i < self->tracks->len; i++)
+    {
+      RelaisMuxTrack *track = g_ptr_array_index (self->tracks, i);
+
+      relais_append_gap_end_unit (&track->gap);
+    }
+}
+
+/* A browser guesses how long the last frame of an append is from the one before, but Firefox begins
+ * anew with each Cluster, and guesses badly where that holds only one frame of the track. Sound
+ * says its own duration; of a picture it is the guess it would have made. */
+static guint64
+get_block_duration (const RelaisBlockWriter *self,
+                    const RelaisMuxTrack *track,
+                    guint64 time,
+                    gboolean is_sync_point)
+{
+  if (!track->is_video)
+    return track->duration / RELAIS_TIMELINE_TICK * RELAIS_TIMELINE_TICK;
+  if (!self->settings.hold_units || !is_sync_point || has_more (self, track))
+    return 0;
+  return relais_append_gap_guess (&track->gap, time);
+}
+
 /* Takes @buffer, whose PTS is running time. */
 static GstFlowReturn
 write_block (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
@@ -299,14 +366,21 @@ write_block (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
   guint64 pts = GST_BUFFER_PTS (buffer) + track->time.codec_delay;
   GstFlowReturn ret = GST_FLOW_OK;
   gboolean is_sync_point;
-  guint64 time, last_written;
+  guint64 time, duration;
 
+  /* What repeats the picture before this one must not know this one yet. */
+  if (track->started && !track->has_left)
+    {
+      time = relais_timeline_map (&self->timeline, &track->time, pts);
+      ret = fill_track (self, track, track, time);
+    }
   buffer = gst_buffer_make_writable (buffer);
   is_sync_point = relais_mux_track_inspect (track, buffer);
   /* It is not quiet any more; one that has left comes back where it can be decoded. */
   if (!track->has_left || is_sync_point)
     track->wants_to_leave = FALSE;
-  if (is_sync_point && wants_epoch (self) && (track->is_video || !has_flowing_video (self)))
+  if (ret == GST_FLOW_OK && is_sync_point && wants_epoch (self)
+      && (track->is_video || !has_flowing_video (self)))
     ret = begin_wanted_epoch (self);
   if (ret != GST_FLOW_OK || track->has_left
       || (track->is_video && !track->started && !is_sync_point))
@@ -318,24 +392,25 @@ write_block (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
 
   if (!self->has_begun)
     begin_timeline (self);
-  last_written = self->timeline.last_written;
   time = relais_timeline_map (&self->timeline, &track->time, pts);
-  /* Fillers go before the block: for them it is not written yet. */
-  self->timeline.last_written = last_written;
   ret = fill_quiet_tracks (self, track, time);
-  self->timeline.last_written = MAX (self->timeline.last_written, time);
   if (ret != GST_FLOW_OK)
     {
       gst_buffer_unref (buffer);
       return ret;
     }
+  relais_timeline_add (&self->timeline, &track->time, time);
+  if (is_sync_point && track->is_video)
+    end_unit (self); /* it opens the next one */
+  duration = get_block_duration (self, track, time, is_sync_point);
+  relais_append_gap_add_frame (&track->gap, time, duration, is_sync_point);
   track->started = TRUE;
   track->filling = FALSE;
   track->n_frames++;
   track->n_sync_points += is_sync_point;
   if ((gint64) time > (gint64) pts + track->time.shift + (gint64) RELAIS_TIMELINE_TICK)
     track->n_lifted++;
-  return relais_inner_muxer_write (self->mux, self->tracks, track, buffer, time,
+  return relais_inner_muxer_write (self->mux, self->tracks, track, buffer, time, duration,
                                    is_sync_point && (track->is_video || count_carried (self) == 1));
 }
 
@@ -395,12 +470,14 @@ relais_block_writer_flush (RelaisBlockWriter *self)
   /* Stable since GLib 2.32. */
   if (self->pending->len > 1)
     g_array_sort (self->pending, compare_pending);
-  for (guint i = 0; i < self->pending->len && ret == GST_FLOW_OK; i++)
+  for (self->n_written = 0; self->n_written < self->pending->len && ret == GST_FLOW_OK;
+       self->n_written++)
     {
-      PendingBlock *block = &g_array_index (self->pending, PendingBlock, i);
+      PendingBlock *block = &g_array_index (self->pending, PendingBlock, self->n_written);
 
       ret = write_block (self, block->track, g_steal_pointer (&block->buffer));
     }
+  end_unit (self);
   relais_block_writer_drop (self);
   return ret;
 }

@@ -12,6 +12,7 @@ typedef struct
 {
   guint64 timestamp_offset; /* where the first block lands */
   guint64 quiet_time;       /* a track that is quiet this long while another flows gets fillers */
+  gboolean hold_units;      /* blocks are held until a unit's end */
   guint64 leave_time;       /* one that is quiet this long and has no filler leaves */
 } RelaisBlockWriterSettings;
 

@@ -21,9 +21,8 @@
 #define EBML_ID    0x1A45DFA3u
 #define CLUSTER_ID 0x1F43B675u
 
-/* Clusters of a stream without video. Shorter would let viewers start nearer to the edge, but a
- * Cluster of a single block does not play in Firefox, whose demuxer needs two to know how long a
- * block is. */
+/* Clusters of a stream without video. Shorter would let viewers start nearer to the edge, but
+ * Firefox does not play Clusters of a single block, even where it says its duration. */
 #define AUDIO_CLUSTER_DURATION (400 * GST_MSECOND)
 
 struct _RelaisInnerMuxer
@@ -280,6 +279,8 @@ push_output (RelaisInnerMuxer *self, guint64 time, gboolean track_sync_point)
  * @track: the one that the block is of
  * @buffer: (transfer full): a writable frame whose DELTA_UNIT flag is true
  * @time: the block's time in ns
+ * @duration: what to say of its duration in ns; 0 = nothing, which makes it a SimpleBlock, the
+ * smallest and what browsers write themselves
  * @is_sync_point: whether decoding of the whole stream can start with it, if it opens a Cluster
  *
  * Writes one block; it has left on the source pad when this returns.
@@ -290,11 +291,11 @@ relais_inner_muxer_write (RelaisInnerMuxer *self,
                           RelaisMuxTrack *track,
                           GstBuffer *buffer,
                           guint64 time,
+                          guint64 duration,
                           gboolean is_sync_point)
 {
-  GstFlowReturn ret;
-
   gboolean is_alone = TRUE;
+  GstFlowReturn ret;
 
   for (guint i = 0; i < tracks->len; i++)
     {
@@ -309,11 +310,9 @@ relais_inner_muxer_write (RelaisInnerMuxer *self,
     g_object_set (self->mux, "min-cluster-duration", (gint64) AUDIO_CLUSTER_DURATION, NULL);
   self->has_written = TRUE;
 
-  /* Without a duration the muxer writes a SimpleBlock, which is the smallest and what browsers
-   * write themselves. */
   GST_BUFFER_PTS (buffer) = time - MIN (time, track->time.codec_delay);
   GST_BUFFER_DTS (buffer) = GST_CLOCK_TIME_NONE;
-  GST_BUFFER_DURATION (buffer) = GST_CLOCK_TIME_NONE;
+  GST_BUFFER_DURATION (buffer) = duration > 0 ? duration : GST_CLOCK_TIME_NONE;
   ret = gst_pad_push (track->internal, buffer);
   if (ret != GST_FLOW_OK)
     {

@@ -23,6 +23,7 @@ GstFlowReturn relais_inner_muxer_write (RelaisInnerMuxer *self,
                                         RelaisMuxTrack *track,
                                         GstBuffer *buffer,
                                         guint64 time,
+                                        guint64 duration,
                                         gboolean is_sync_point);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisInnerMuxer, relais_inner_muxer_free)

@@ -47,7 +47,6 @@ struct _RelaisLiveMatroskaMux
   guint next_pad[2]; /* numbers for audio and video pads */
 
   /* properties */
-  gboolean hold_units;
   RelaisBlockWriterSettings settings;
 };
 
@@ -147,7 +146,7 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
                          ("A unit holds too many blocks, or a track has no caps."), (NULL));
       return GST_FLOW_ERROR;
     }
-  if (self->hold_units || !all_tracks_have_caps (self))
+  if (self->settings.hold_units || !all_tracks_have_caps (self))
     return GST_FLOW_OK;
   return relais_block_writer_flush (self->writer);
 }
@@ -417,7 +416,7 @@ relais_live_matroska_mux_get_property (GObject *object, guint id, GValue *value,
   switch (id)
     {
     case PROP_HOLD_UNITS:
-      g_value_set_boolean (value, self->hold_units);
+      g_value_set_boolean (value, self->settings.hold_units);
       break;
     case PROP_QUIET_TIME:
       g_value_set_uint64 (value, self->settings.quiet_time);
@@ -451,7 +450,7 @@ relais_live_matroska_mux_set_property (GObject *object,
   switch (id)
     {
     case PROP_HOLD_UNITS:
-      self->hold_units = g_value_get_boolean (value);
+      self->settings.hold_units = g_value_get_boolean (value);
       break;
     case PROP_QUIET_TIME:
       self->settings.quiet_time = g_value_get_uint64 (value);
@@ -516,7 +515,8 @@ relais_live_matroska_mux_class_init (RelaisLiveMatroskaMuxClass *klass)
   properties[PROP_HOLD_UNITS] = g_param_spec_boolean (
       "hold-units", "Hold units",
       "Hold blocks until a serialized custom event \"" RELAIS_UNIT_END_EVENT
-      "\" and sort them across tracks; otherwise every block leaves at once",
+      "\" and sort them across tracks; otherwise every block leaves at once (read when "
+      "going to PAUSED)",
       FALSE, flags | G_PARAM_READWRITE);
   properties[PROP_QUIET_TIME] = g_param_spec_uint64 (
       "quiet-time", "Quiet time",

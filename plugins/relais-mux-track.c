@@ -115,6 +115,7 @@ relais_mux_track_reset (RelaisMuxTrack *self)
 {
   self->time
       = (RelaisTrackTime){ .reorders = self->time.reorders, .codec_delay = self->time.codec_delay };
+  relais_append_gap_init (&self->gap);
   self->started = self->filling = self->eos = FALSE;
   self->wants_to_leave = self->has_left = FALSE;
   gst_segment_init (&self->segment, GST_FORMAT_TIME);

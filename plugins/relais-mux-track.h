@@ -3,6 +3,7 @@
 
 #include <gst/gst.h>
 
+#include "relais-append-gap.h"
 #include "relais-repeat-frame.h"
 #include "relais-sync-point.h"
 #include "relais-timeline.h"
@@ -23,10 +24,11 @@ typedef struct
   GstSegment segment; /* as upstream sent it; the muxer sees a plain one */
 
   RelaisTrackTime time;
+  RelaisAppendGap gap;
   RelaisRepeatFrame *repeat; /* owned; NULL for a codec that has no filler */
   guint64 duration;          /* of the last audio packet in ns; 0 = not known */
   gboolean started;          /* a block was written (of video: a sync point) */
-  gboolean filling;          /* the last block written was a filler */
+  gboolean filling;          /* it is quiet: fillers are laid until a real block comes */
   gboolean eos;
   gboolean wants_to_leave; /* it is quiet and has no filler: the next epoch goes without it */
   gboolean has_left;       /* this epoch goes without it */

@@ -65,7 +65,8 @@ advance (RelaisTimeline *self, RelaisTrackTime *track, guint64 out)
  * @track: the track that the block belongs to
  * @time: the block's time in ns as the publisher stamped it
  *
- * Maps a real block's time onto the stream's timeline and records it as written.
+ * Maps a real block's time onto the stream's timeline. What goes before the block may be added in
+ * between; then relais_timeline_add() records the block.
  *
  * Returns: the time to write, in ns, a whole number of ticks, never before the last time written
  * unless the track reorders
@@ -100,7 +101,20 @@ relais_timeline_map (RelaisTimeline *self, RelaisTrackTime *track, guint64 time)
   out = round_to_tick (out);
   if (!track->reorders)
     out = MAX (out, self->last_written);
+  return out;
+}
 
+/**
+ * relais_timeline_add:
+ * @self: the timeline
+ * @track: the track that the block belongs to
+ * @out: what relais_timeline_map() said of it
+ *
+ * Records a real block as written.
+ */
+void
+relais_timeline_add (RelaisTimeline *self, RelaisTrackTime *track, guint64 out)
+{
   /* A distance across fillers is how long the track was quiet, not its rhythm. */
   if (track->started && out > track->last_real && track->last_out == track->last_real)
     {
@@ -113,7 +127,6 @@ relais_timeline_map (RelaisTimeline *self, RelaisTrackTime *track, guint64 time)
   track->started = TRUE;
   track->last_real = out;
   advance (self, track, out);
-  return out;
 }
 
 /**

@@ -40,6 +40,7 @@ typedef struct
 
 void relais_timeline_init (RelaisTimeline *self, guint64 offset);
 guint64 relais_timeline_map (RelaisTimeline *self, RelaisTrackTime *track, guint64 time);
+void relais_timeline_add (RelaisTimeline *self, RelaisTrackTime *track, guint64 out);
 guint64 relais_timeline_fill (RelaisTimeline *self, RelaisTrackTime *track, guint64 time);
 guint64 relais_track_time_get_quiet_limit (const RelaisTrackTime *track, guint64 quiet_limit);
 

@@ -8,6 +8,8 @@ const CLUSTER = 0x1f43b675;
 const TIMESTAMP = 0xe7;
 const SIMPLE_BLOCK = 0xa3;
 const BLOCK_GROUP = 0xa0;
+const BLOCK = 0xa1;
+const REFERENCE_BLOCK = 0xfb;
 const TIMESTAMP_SCALE = 0x2ad7b1;
 
 /** An EBML variable-size integer; `keepMarker` for element IDs. Returns [value, length]. */
@@ -32,7 +34,8 @@ function readUnsigned(bytes, at, size) {
  *
  * @param {ArrayBuffer} unit
  * @returns {{time: number, keyframe: boolean, track: number}|null} `time` in timestamp ticks; null when no
- *   cluster begins here. `keyframe` is the flag of the cluster's first block
+ *   cluster begins here. `keyframe` is what the cluster's first block says: a flag, or in a group that it
+ *   refers to no other (relais writes the reference before the block)
  */
 export function peekCluster(unit) {
   const bytes = new Uint8Array(unit, 0, Math.min(unit.byteLength, 128));
@@ -40,6 +43,8 @@ export function peekCluster(unit) {
   let at = 4;
   at += readVint(bytes, at, false)[1];
   let time = NaN;
+  let inGroup = false;
+  let refers = false;
   while (at < bytes.length) {
     const [id, idLength] = readVint(bytes, at, true);
     const [size, sizeLength] = readVint(bytes, at + idLength, false);
@@ -47,14 +52,15 @@ export function peekCluster(unit) {
     const body = at + idLength + sizeLength;
     if (id === TIMESTAMP && body + size <= bytes.length) {
       time = readUnsigned(bytes, body, size);
-    } else if (id === SIMPLE_BLOCK) {
+    } else if (id === SIMPLE_BLOCK || id === BLOCK) {
       const [track, trackLength] = readVint(bytes, body, false);
       const flags = bytes[body + trackLength + 2] ?? 0;
-      return { time, keyframe: (flags & 0x80) !== 0, track };
-    } else if (id === BLOCK_GROUP) {
-      return { time, keyframe: false, track: 0 };
+      return { time, keyframe: inGroup ? !refers : (flags & 0x80) !== 0, track };
+    } else if (id === REFERENCE_BLOCK) {
+      refers = true;
     }
-    at = body + size;
+    inGroup ||= id === BLOCK_GROUP;
+    at = id === BLOCK_GROUP ? body : body + size;
   }
   return Number.isNaN(time) ? null : { time, keyframe: false, track: 0 };
 }

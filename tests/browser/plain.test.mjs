@@ -76,7 +76,6 @@ for (const name of BROWSERS) {
       // Everything that was published is buffered, in one piece, in both pages. Not so in Firefox yet: it drops pictures up to the next
       // keyframe when a gap of more than twice the longest one since the last keyframe falls between two appends.
       for (const page of [early, await late]) {
-        if (name === 'chromium')
           await page.wait((end) => {
             const { buffered } = document.querySelector('video');
             return buffered.length === 1 && buffered.end(0) > end;

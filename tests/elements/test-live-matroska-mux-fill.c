@@ -249,6 +249,103 @@ test_never (void)
   g_assert_cmpuint (mux->media->blocks->len, ==, 101);
 }
 
+/* Units of five frames, of which one begins after @gap_ms instead of FRAME_MS.
+ * Returns: how many repeats that took */
+static guint
+count_repeats_at_gap (guint gap_ms, gboolean within_unit)
+{
+  g_autoptr (RelaisTestMux) mux
+      = relais_test_mux_new (RELAIS_TEST_VP8_CAPS, NULL, "hold-units", TRUE, NULL);
+  g_autoptr (GArray) times = NULL;
+  guint n_repeats, time = 0;
+
+  for (guint i = 0; i < 20; i++)
+    {
+      if (i > 0)
+        time += i == (within_unit ? 12 : 10) ? gap_ms : FRAME_MS;
+      push_video (mux, time, i);
+      if (i % 5 == 4)
+        g_assert_true (relais_test_mux_end_unit (mux->video));
+    }
+  relais_test_mux_pull_all (mux);
+  times = relais_test_media_list_times (mux->media, "V_VP8");
+  n_repeats = count_fillers (mux, "V_VP8", vp8);
+  g_assert_cmpuint (times->len, ==, 20 + n_repeats);
+  g_assert_cmpuint (n_repeats, ==, relais_test_mux_get_stat (mux, "video_0", "fillers"));
+  if (n_repeats > 0) /* as late as a player takes it */
+    g_assert_cmpint (g_array_index (times, gint64, 10) - g_array_index (times, gint64, 9), ==,
+                     2 * FRAME_MS);
+  assert_real_frames (mux, "V_VP8", vp8, 20);
+  relais_test_media_assert_in_order (mux->media);
+  return n_repeats;
+}
+
+/* Firefox takes no frame after a gap at the beginning of an append: one repeat closes it. */
+static void
+test_gap_before_unit (void)
+{
+  g_assert_cmpuint (count_repeats_at_gap (2 * FRAME_MS, FALSE), ==, 0);
+  g_assert_cmpuint (count_repeats_at_gap (2 * FRAME_MS + 1, FALSE), ==, 1);
+  g_assert_cmpuint (count_repeats_at_gap (1000, FALSE), ==, 1);
+  g_assert_cmpuint (count_repeats_at_gap (7000, FALSE), ==, 1);
+}
+
+static void
+test_gap_within_unit (void)
+{
+  g_assert_cmpuint (count_repeats_at_gap (1000, TRUE), ==, 0);
+}
+
+/* A keyframe alone in its unit: a player that cannot know how long it is gets told. */
+static void
+test_lone_keyframe (void)
+{
+  g_autoptr (RelaisTestMux) mux
+      = relais_test_mux_new (RELAIS_TEST_VP8_CAPS, NULL, "hold-units", TRUE, NULL);
+  const RelaisTestBlock *block;
+
+  for (guint i = 0; i < 4; i++)
+    {
+      push_video (mux, FRAME_MS * i, i);
+      relais_test_mux_end_unit (mux->video);
+    }
+  push_video (mux, FRAME_MS * 4, SECOND_KEY);
+  relais_test_mux_end_unit (mux->video);
+  relais_test_mux_pull_all (mux);
+  g_assert_cmpuint (mux->media->blocks->len, ==, 5);
+  for (guint i = 0; i < 4; i++)
+    g_assert_cmpint (relais_test_media_get_block (mux->media, i)->duration, ==, 0);
+  block = relais_test_media_get_block (mux->media, 4);
+  g_assert_true (block->is_key);
+  g_assert_true (block->opens_cluster);
+  g_assert_cmpint (block->duration, ==, FRAME_MS);
+}
+
+/* A unit without any sound, later than a player takes the next packet: silence, without a hole
+ * that a player would see. */
+static void
+test_unit_without_sound (void)
+{
+  g_autofree char *opus_caps = relais_test_mux_make_opus_caps (312);
+  g_autoptr (RelaisTestMux) mux
+      = relais_test_mux_new (RELAIS_TEST_VP8_CAPS, opus_caps, "hold-units", TRUE, NULL);
+  guint n_audio = 0;
+
+  for (guint i = 0; i < 40; i++)
+    {
+      push_video (mux, FRAME_MS * i, i);
+      for (; n_audio < 10 && PACKET_MS * n_audio < FRAME_MS * (i + 1); n_audio++)
+        push_audio (mux, PACKET_MS * n_audio, n_audio);
+      if (i % 2 == 1)
+        relais_test_mux_end_unit (mux->video);
+    }
+  relais_test_mux_pull_all (mux);
+  g_assert_cmpuint (count_fillers (mux, "A_OPUS", opus), >, 0);
+  g_assert_cmpint (find_longest_gap (mux, "A_OPUS"), <=, 2 * PACKET_MS);
+  assert_real_frames (mux, "V_VP8", vp8, 40);
+  relais_test_media_assert_in_order (mux->media);
+}
+
 /* Where there never was a picture there is none to repeat. */
 static void
 test_never_started (void)
@@ -294,6 +391,10 @@ main (int argc, char **argv)
   g_test_add_func ("/live-matroska-mux-fill/repeats-are-delta", test_repeats_are_delta);
   g_test_add_func ("/live-matroska-mux-fill/quiet-audio", test_quiet_audio);
   g_test_add_func ("/live-matroska-mux-fill/slow-rhythm", test_slow_rhythm);
+  g_test_add_func ("/live-matroska-mux-fill/gap-before-unit", test_gap_before_unit);
+  g_test_add_func ("/live-matroska-mux-fill/gap-within-unit", test_gap_within_unit);
+  g_test_add_func ("/live-matroska-mux-fill/lone-keyframe", test_lone_keyframe);
+  g_test_add_func ("/live-matroska-mux-fill/unit-without-sound", test_unit_without_sound);
   g_test_add_func ("/live-matroska-mux-fill/never", test_never);
   g_test_add_func ("/live-matroska-mux-fill/never-started", test_never_started);
   g_test_add_func ("/live-matroska-mux-fill/no-filler", test_no_filler);

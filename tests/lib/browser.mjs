@@ -133,8 +133,14 @@ export class WatchedPage extends Watched {
   }
 
   async describe() {
-    const text = await this.page.evaluate(() => document.body?.innerText?.slice(0, 3000)).catch((error) => String(error));
-    return `page says:\n${text}\nconsole:\n${this.console.slice(-20).join('\n')}`;
+    const [text, videos] = await this.page.evaluate(() => {
+      const found = [document.querySelector('relais-player')?.video, ...document.querySelectorAll('video')].filter(Boolean);
+      return [document.body?.innerText?.slice(0, 3000), found.map((video) => ({
+        at: video.currentTime, readyState: video.readyState, paused: video.paused, error: video.error?.message,
+        buffered: Array.from({ length: video.buffered.length }, (_, i) => [video.buffered.start(i), video.buffered.end(i)]),
+      }))];
+    }).catch((error) => [String(error), []]);
+    return `page says:\n${text}\nvideo: ${JSON.stringify(videos)}\nconsole:\n${this.console.slice(-20).join('\n')}`;
   }
 
   clean() {

@@ -65,15 +65,16 @@ function walk(buffer, visit) {
  */
 export function readMatroska(buffer) {
   const headers = [];
-  let current, entry, clusterTime = 0, cluster = -1, block;
+  let current, entry, clusterTime = 0, cluster = -1, group;
 
   const addBlock = (at, data, key) => {
     const track = readVint(data, 0, false);
     const relative = data.readInt16BE(track.length);
     const scale = current.scale / 1e6;
-    block = { at, cluster, track: track.value, time: (clusterTime + relative) * scale, clusterTime: clusterTime * scale,
+    const block = { at, cluster, track: track.value, time: (clusterTime + relative) * scale, clusterTime: clusterTime * scale,
       key: key ?? (data[track.length + 2] & 0x80) !== 0, data: data.subarray(track.length + 3) };
     current.blocks.push(block);
+    return block;
   };
 
   const { complete, at: end } = walk(buffer, ({ id, at, data }) => {
@@ -106,8 +107,13 @@ export function readMatroska(buffer) {
         break;
       case ID.SIMPLE_BLOCK: addBlock(at, data); break;
       // A block of a group is a keyframe unless it refers to another (RFC 9559 section 10.2).
-      case ID.BLOCK: addBlock(at, data, true); break;
-      case ID.REFERENCE_BLOCK: block.key = false; break;
+      case ID.BLOCK_GROUP: group = { key: true, block: undefined }; break;
+      case ID.BLOCK: group.block = addBlock(at, data, group.key); break;
+      case ID.REFERENCE_BLOCK:
+        group.key = false;
+        if (group.block)
+          group.block.key = false;
+        break;
       default: break;
     }
   });

@@ -23,6 +23,7 @@
 #define ID_TIMESTAMP       0xe7
 #define ID_BLOCK_GROUP     0xa0
 #define ID_BLOCK           0xa1
+#define ID_BLOCK_DURATION  0x9b
 #define ID_REFERENCE_BLOCK 0xfb
 #define ID_SIMPLE_BLOCK    0xa3
 #define BLOCK_HEAD_SIZE    4
@@ -110,15 +111,21 @@ last_track (RelaisTestMedia *self)
   return &g_array_index (self->tracks, RelaisTestTrack, self->tracks->len - 1);
 }
 
+static RelaisTestBlock *
+last_block (RelaisTestMedia *self)
+{
+  g_assert_cmpuint (self->blocks->len, >, 0);
+  return &g_array_index (self->blocks, RelaisTestBlock, self->blocks->len - 1);
+}
+
 /* RFC 9559 section 10.2: track number, relative time, flags, the frame. */
 static void
-take_block (RelaisTestMedia *self, const guint8 *data, guint64 size, gboolean is_simple)
+take_block (RelaisTestMedia *self, const guint8 *data, guint64 size)
 {
   RelaisTestBlock block = { .header = self->n_headers,
                             .cluster = self->n_clusters,
                             .opens_cluster = self->opened,
-                            .cluster_time = self->cluster_time,
-                            .is_simple = is_simple };
+                            .cluster_time = self->cluster_time };
   gint16 relative;
 
   g_assert_cmpuint (size, >=, BLOCK_HEAD_SIZE);
@@ -128,7 +135,7 @@ take_block (RelaisTestMedia *self, const guint8 *data, guint64 size, gboolean is
   relative = (gint16) (data[1] << 8 | data[2]);
   block.track = data[0] & 0x7f;
   block.time = self->cluster_time + relative;
-  block.is_key = is_simple && (data[3] & 0x80) != 0;
+  block.is_key = (data[3] & 0x80) != 0;
   block.payload = g_bytes_new (data + BLOCK_HEAD_SIZE, size - BLOCK_HEAD_SIZE);
   g_array_append_val (self->blocks, block);
   self->opened = FALSE;
@@ -181,7 +188,11 @@ relais_test_media_append (RelaisTestMedia *self, gconstpointer data, gsize size)
           break;
 
         case ID_BLOCK_GROUP:
+          /* A block of a group is a keyframe unless the group refers to another. */
+          self->group = (RelaisTestBlock){ .is_key = TRUE };
           relais_test_media_append (self, content, length);
+          last_block (self)->is_key = self->group.is_key;
+          last_block (self)->duration = self->group.duration;
           break;
 
         case ID_DOC_TYPE:
@@ -213,9 +224,17 @@ relais_test_media_append (RelaisTestMedia *self, gconstpointer data, gsize size)
           self->cluster_time = (gint64) read_uint (content, length);
           break;
 
+        case ID_BLOCK_DURATION:
+          self->group.duration = (gint64) read_uint (content, length);
+          break;
+
+        case ID_REFERENCE_BLOCK:
+          self->group.is_key = FALSE;
+          break;
+
         case ID_BLOCK:
         case ID_SIMPLE_BLOCK:
-          take_block (self, content, length, id == ID_SIMPLE_BLOCK);
+          take_block (self, content, length);
           break;
 
         default:

@@ -20,9 +20,9 @@ typedef struct
   gboolean opens_cluster;
   gint64 cluster_time; /* ms */
   guint track;
-  gint64 time;        /* ms, on the timeline of the file */
-  gboolean is_key;    /* what the block claims */
-  gboolean is_simple; /* a SimpleBlock */
+  gint64 time;     /* ms, on the timeline of the file */
+  gboolean is_key; /* what the block claims */
+  gint64 duration; /* ms; 0 = it says none */
   GBytes *payload;
 } RelaisTestBlock;
 
@@ -35,7 +35,8 @@ typedef struct
   guint n_headers; /* EBML headers */
   guint n_clusters;
   gint64 cluster_time;
-  gboolean opened; /* the newest Cluster has no block yet */
+  gboolean opened;       /* the newest Cluster has no block yet */
+  RelaisTestBlock group; /* what the newest group says of its block */
 } RelaisTestMedia;
 
 RelaisTestMedia *relais_test_media_new (void);

@@ -28,13 +28,17 @@ pair_init (Pair *self, guint64 offset)
 static guint64
 map_video (Pair *self, guint64 time)
 {
-  return self->video_out = relais_timeline_map (&self->timeline, &self->video, time);
+  self->video_out = relais_timeline_map (&self->timeline, &self->video, time);
+  relais_timeline_add (&self->timeline, &self->video, self->video_out);
+  return self->video_out;
 }
 
 static guint64
 map_audio (Pair *self, guint64 time)
 {
-  return self->audio_out = relais_timeline_map (&self->timeline, &self->audio, time);
+  self->audio_out = relais_timeline_map (&self->timeline, &self->audio, time);
+  relais_timeline_add (&self->timeline, &self->audio, self->audio_out);
+  return self->audio_out;
 }
 
 /* Maps both tracks in the order of their times, from @start for @duration. */
@@ -414,7 +418,10 @@ test_anything (void)
             out = relais_timeline_fill (&pair.timeline, track,
                                         last + (guint64) g_test_rand_int_range (0, 200) * MS);
           else
-            out = relais_timeline_map (&pair.timeline, track, time);
+            {
+              out = relais_timeline_map (&pair.timeline, track, time);
+              relais_timeline_add (&pair.timeline, track, out);
+            }
           g_assert_cmpuint (out, >=, last);
           g_assert_cmpuint (out % MS, ==, 0);
           g_assert_cmpuint (pair.timeline.end, >, out);
