@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The floor: the least that a server can do to send one stream to many viewers over TCP. One
- * thread, one epoll set, one frame that is made once, one sendmsg() a viewer and tick. Whoever
- * connects is a viewer. It serves until its standard input ends. */
+/* The floor: the least that a server can do to send one stream to many viewers over TCP. One frame
+ * that is made once, one sendmsg() a viewer and tick. Whoever connects is a viewer. It serves until
+ * its standard input ends.
+ *
+ * `threads` share the viewers, each with an epoll set and a clock of its own: on several cores the
+ * same bytes cost more CPU than on one, so a server with N sender threads is compared with N. */
 
 #include "config.h"
 
@@ -27,11 +30,22 @@ typedef struct
   gsize done; /* bytes of the frame that the socket took; the size of the frame: all */
 } Peer;
 
+/* A thread and its viewers. */
+typedef struct
+{
+  int epoll_fd;
+  int timer;
+  GMutex lock;      /* protects `peers`: the first thread accepts for all */
+  GPtrArray *peers; /* owned Peer */
+} Worker;
+
+static int n_threads = 1;
 static int unit_bytes = 31250;
 static int unit_ms = 100;
 static int unsent_bytes = 128 * 1024;
 
 static const GOptionEntry entries[] = {
+  { "threads", 0, 0, G_OPTION_ARG_INT, &n_threads, "Threads that share the viewers", "N" },
   { "unit-bytes", 0, 0, G_OPTION_ARG_INT, &unit_bytes, "Bytes a unit", "N" },
   { "unit-ms", 0, 0, G_OPTION_ARG_INT, &unit_ms, "Time between units", "MS" },
   { "unsent-bytes", 0, 0, G_OPTION_ARG_INT, &unsent_bytes, "TCP_NOTSENT_LOWAT; 0 = not set", "N" },
@@ -66,12 +80,14 @@ send_rest (Peer *peer, const GByteArray *frame)
 }
 
 static void
-accept_all (int listener, int epoll_fd, GPtrArray *peers, gsize frame_size)
+accept_all (int listener, Worker *workers, gsize frame_size)
 {
+  static guint next;
   int fd;
 
   while ((fd = accept4 (listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
     {
+      Worker *worker = &workers[next++ % (guint) n_threads];
       Peer *peer = g_new0 (Peer, 1);
       struct epoll_event event = { .events = EPOLLOUT | EPOLLET, .data.ptr = peer };
 
@@ -80,18 +96,22 @@ accept_all (int listener, int epoll_fd, GPtrArray *peers, gsize frame_size)
       bench_set_option (fd, IPPROTO_TCP, TCP_NODELAY, 1);
       if (unsent_bytes > 0)
         bench_set_option (fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsent_bytes);
-      epoll_ctl (epoll_fd, EPOLL_CTL_ADD, fd, &event);
-      g_ptr_array_add (peers, peer);
+      g_mutex_lock (&worker->lock);
+      g_ptr_array_add (worker->peers, peer);
+      g_mutex_unlock (&worker->lock);
+      epoll_ctl (worker->epoll_fd, EPOLL_CTL_ADD, fd, &event);
     }
 }
 
 /* A peer that has not taken the whole of the unit before misses this one. */
 static void
-send_unit (GPtrArray *peers, const GByteArray *frame)
+send_unit (Worker *worker, const GByteArray *frame)
 {
-  for (guint i = peers->len; i > 0; i--)
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&worker->lock);
+
+  for (guint i = worker->peers->len; i > 0; i--)
     {
-      Peer *peer = g_ptr_array_index (peers, i - 1);
+      Peer *peer = g_ptr_array_index (worker->peers, i - 1);
 
       if (peer->done < frame->len)
         continue;
@@ -99,8 +119,66 @@ send_unit (GPtrArray *peers, const GByteArray *frame)
       if (!send_rest (peer, frame))
         {
           close (peer->fd);
-          g_ptr_array_remove_index_fast (peers, i - 1);
+          g_ptr_array_remove_index_fast (worker->peers, i - 1);
         }
+    }
+}
+
+static void
+watch (Worker *worker, int fd, gpointer data)
+{
+  struct epoll_event event = { .events = EPOLLIN, .data.ptr = data };
+
+  epoll_ctl (worker->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void
+worker_init (Worker *self)
+{
+  struct itimerspec interval = { 0 };
+
+  self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  self->timer = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  self->peers = g_ptr_array_new_with_free_func (g_free);
+  g_mutex_init (&self->lock);
+  interval.it_interval.tv_nsec = interval.it_value.tv_nsec = unit_ms * 1000000L;
+  timerfd_settime (self->timer, 0, &interval, NULL);
+  watch (self, self->timer, &self->timer);
+}
+
+static GByteArray *frame;
+static Worker *workers; /* `n_threads` of them, for as long as the process lives */
+static int listener;
+
+/* Returns only when the standard input has ended, on the first thread. */
+static gpointer
+run (gpointer data)
+{
+  Worker *self = data;
+  struct epoll_event events[MAX_EVENTS];
+
+  for (;;)
+    {
+      int n = epoll_wait (self->epoll_fd, events, MAX_EVENTS, -1);
+      guint64 ticks;
+      gboolean is_time = FALSE;
+
+      for (int i = 0; i < n; i++)
+        {
+          /* A peer, or one of these three. */
+          gpointer what = events[i].data.ptr;
+
+          if (what == &workers)
+            return NULL;
+          if (what == &listener)
+            accept_all (listener, workers, frame->len);
+          else if (what == &self->timer)
+            is_time = read (self->timer, &ticks, sizeof ticks) == sizeof ticks;
+          else if (((Peer *) what)->done < frame->len)
+            send_rest (what, frame);
+        }
+      if (is_time)
+        send_unit (self, frame);
     }
 }
 
@@ -108,52 +186,22 @@ int
 main (int argc, char **argv)
 {
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
-  g_autoptr (GPtrArray) peers = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GByteArray) frame = NULL;
-  struct epoll_event events[MAX_EVENTS];
-  struct itimerspec interval = { 0 };
-  int epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
-  int timer = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-  int listener;
   guint port;
 
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, NULL))
+  if (!g_option_context_parse (context, &argc, &argv, NULL) || n_threads < 1)
     return 64;
   frame = make_frame ();
   listener = bench_listen (&port);
-  interval.it_interval.tv_nsec = interval.it_value.tv_nsec = unit_ms * 1000000L;
-  timerfd_settime (timer, 0, &interval, NULL);
-  /* data: the pointer to a peer, or one of these three. */
-  epoll_ctl (epoll_fd, EPOLL_CTL_ADD, listener,
-             &(struct epoll_event){ .events = EPOLLIN, .data.ptr = &listener });
-  epoll_ctl (epoll_fd, EPOLL_CTL_ADD, timer,
-             &(struct epoll_event){ .events = EPOLLIN, .data.ptr = &timer });
-  epoll_ctl (epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO,
-             &(struct epoll_event){ .events = EPOLLIN, .data.ptr = &epoll_fd });
+  workers = g_new0 (Worker, n_threads);
+  for (int i = 0; i < n_threads; i++)
+    worker_init (&workers[i]);
+  watch (&workers[0], listener, &listener);
+  watch (&workers[0], STDIN_FILENO, &workers);
+  for (int i = 1; i < n_threads; i++)
+    g_thread_unref (g_thread_new ("floor", run, &workers[i]));
   printf ("listening on http://127.0.0.1:%u/\n", port);
   fflush (stdout);
-
-  for (;;)
-    {
-      int n = epoll_wait (epoll_fd, events, MAX_EVENTS, -1);
-      guint64 ticks;
-      gboolean is_time = FALSE;
-
-      for (int i = 0; i < n; i++)
-        {
-          gpointer what = events[i].data.ptr;
-
-          if (what == &epoll_fd)
-            return 0;
-          if (what == &listener)
-            accept_all (listener, epoll_fd, peers, frame->len);
-          else if (what == &timer)
-            is_time = read (timer, &ticks, sizeof ticks) == sizeof ticks;
-          else if (((Peer *) what)->done < frame->len)
-            send_rest (what, frame);
-        }
-      if (is_time)
-        send_unit (peers, frame);
-    }
+  run (&workers[0]);
+  return 0;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // One stream to many: CPU for each byte that arrives.
 
+import { availableParallelism } from 'node:os';
+
 import { median, plain, short, upTo } from '../lib/numbers.mjs';
 import { icecastVersion, load, startFloor, startIcecast, startRelais, startSoup } from '../lib/servers.mjs';
 
@@ -27,14 +29,20 @@ const perViewer = ({ cpu, seconds }, viewers) => cpu / seconds / viewers;
 const ratios = (ours, theirs) => ours.map((result, round) => perGb(result) / perGb(theirs[round]));
 const lowest = (results, key) => Math.min(...results.map((result) => result[key]));
 
-/** Against the raw floor, libsoup and Icecast. */
+/**
+ * Against the raw floor, libsoup and Icecast. The same bytes cost more CPU on several cores than on one, so relais meets
+ * the floor with as many threads as it has itself; and once more, and libsoup, with one thread each.
+ */
 export async function fanout(context) {
   const version = await icecastVersion();
+  const all = availableParallelism();
   const contenders = {
-    floor: () => startFloor(context, { unitBytes: UNIT_BYTES }),
-    relais: () => startRelais(context),
+    floor: () => startFloor(context, { unitBytes: UNIT_BYTES, threads: all }),
+    relais: () => startRelais(context, { 'sender-threads': all }),
+    floorOne: () => startFloor(context, { unitBytes: UNIT_BYTES, threads: 1 }),
+    relaisOne: () => startRelais(context, { 'sender-threads': 1 }),
     soup: () => startSoup(context, { unitBytes: UNIT_BYTES }),
-    deep: () => startFloor(context, { unitBytes: UNIT_BYTES, unsentBytes: 0 }),
+    deep: () => startFloor(context, { unitBytes: UNIT_BYTES, threads: all, unsentBytes: 0 }),
     ...(version && { icecast: () => startIcecast(context) }),
   };
   const measure = (server) => load(context, 'fanout', server, { viewers: VIEWERS, unitBytes: UNIT_BYTES, warmup: 1, seconds: 4 });
@@ -43,14 +51,18 @@ export async function fanout(context) {
   const delivered = (list) => short(100 * median(list.map(({ bytes, seconds }) => bytes / seconds / expected)));
 
   const rows = [
-    upTo('relais, CPU a GB: × the raw floor', ratios(results.relais, results.floor), 1.1),
+    upTo(`relais, CPU a GB: × the raw floor, ${all} threads each`, ratios(results.relais, results.floor), 1.1),
+    plain('the same, 1 thread each', ratios(results.relaisOne, results.floorOne)),
+    plain(`the same, relais with ${all} threads, the floor with 1`, ratios(results.relais, results.floorOne)),
     version
       ? upTo(`relais, CPU a GB: × ${version}`, ratios(results.relais, results.icecast), 0.35)
       : { what: 'relais, CPU a GB: × Icecast', value: 'not installed', mark: '≤ 0.35' },
-    plain('relais, CPU a GB: × libsoup’s send_binary', ratios(results.relais, results.soup)),
+    plain('relais, CPU a GB: × libsoup’s send_binary, 1 thread each', ratios(results.relaisOne, results.soup)),
     plain('raw floor: without TCP_NOTSENT_LOWAT × with', ratios(results.deep, results.floor)),
-    plain('CPU seconds a GB: raw floor', results.floor.map(perGb)),
-    plain('CPU seconds a GB: relais', results.relais.map(perGb)),
+    plain(`CPU seconds a GB: raw floor, ${all} threads`, results.floor.map(perGb)),
+    plain('CPU seconds a GB: raw floor, 1 thread', results.floorOne.map(perGb)),
+    plain(`CPU seconds a GB: relais, ${all} threads`, results.relais.map(perGb)),
+    plain('CPU seconds a GB: relais, 1 thread', results.relaisOne.map(perGb)),
     plain('CPU seconds a GB: libsoup', results.soup.map(perGb)),
   ];
   if (version)

@@ -32,9 +32,9 @@ export async function startRelais(context, settings = {}) {
   return server;
 }
 
-/** The least that a server can do. */
-export async function startFloor(context, { unitBytes, unsentBytes = 128 * 1024 }) {
-  const server = await serve(context.program('bench/bench-floor'), [`--unit-bytes=${unitBytes}`, `--unsent-bytes=${unsentBytes}`]);
+/** The least that a server can do, with `threads` that share the viewers. */
+export async function startFloor(context, { unitBytes, threads, unsentBytes = 128 * 1024 }) {
+  const server = await serve(context.program('bench/bench-floor'), [`--unit-bytes=${unitBytes}`, `--threads=${threads}`, `--unsent-bytes=${unsentBytes}`]);
   server.loadOptions = { protocol: 'frames', source: 'none' };
   return server;
 }

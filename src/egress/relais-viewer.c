@@ -18,6 +18,7 @@
 
 #include "egress/relais-viewer.h"
 
+#include "base/relais-connection.h"
 #include "base/relais-error.h"
 #include "base/relais-log.h"
 #include "base/relais-message.h"
@@ -46,13 +47,10 @@ typedef struct
 
 struct _RelaisViewer
 {
-  RelaisStream *stream;          /* kept alive by the stream's viewer count */
-  const RelaisConfig *config;    /* outlives the viewer */
-  GIOStream *io;                 /* owned */
-  GPollableInputStream *input;   /* owned by io */
-  GPollableOutputStream *output; /* owned by io */
-  char *address;                 /* owned: for the log and the limits */
-  int fd;
+  RelaisStream *stream;       /* kept alive by the stream's viewer count */
+  const RelaisConfig *config; /* outlives the viewer */
+  RelaisConnection connection;
+  char *address; /* owned: for the log and the limits */
 
   RelaisRingCursor cursor;
   RelaisEpoch *epoch; /* owned: the epoch whose init segment was sent last */
@@ -149,17 +147,17 @@ RelaisViewerResult
 relais_viewer_read (RelaisViewer *self)
 {
   guint8 buffer[READ_SIZE];
+  struct iovec piece = { buffer, sizeof buffer };
 
   for (guint i = 0; i < MAX_READS_A_TURN; i++)
     {
       g_autoptr (GError) error = NULL;
-      gssize n = g_pollable_input_stream_read_nonblocking (self->input, buffer, sizeof buffer, NULL,
-                                                           &error);
+      gssize n = relais_connection_read (&self->connection, &piece, 1, &error);
 
+      if (n == RELAIS_CONNECTION_WOULD_BLOCK)
+        return relais_viewer_write (self);
       if (n < 0)
         {
-          if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
-            return relais_viewer_write (self);
           set_reason (self, error->message);
           return RELAIS_VIEWER_GONE;
         }
@@ -322,28 +320,25 @@ collect (RelaisViewer *self, Fragment fragments[MAX_FRAGMENTS])
 static gssize
 write_fragments (RelaisViewer *self, const Fragment *fragments, guint n)
 {
-  GOutputVector vectors[MAX_FRAGMENTS];
+  struct iovec pieces[MAX_FRAGMENTS];
   g_autoptr (GError) error = NULL;
-  gsize written = 0;
+  gssize written;
 
   n = MIN (n, MAX_FRAGMENTS);
   for (guint i = 0; i < n; i++)
-    vectors[i] = (GOutputVector){ .buffer = fragments[i].data, .size = fragments[i].size };
+    pieces[i] = (struct iovec){ (gpointer) fragments[i].data, fragments[i].size };
 
-  switch (g_pollable_output_stream_writev_nonblocking (self->output, vectors, n, &written, NULL,
-                                                       &error))
+  written = relais_connection_write (&self->connection, pieces, n, &error);
+  if (written == RELAIS_CONNECTION_WOULD_BLOCK)
+    return 0;
+  if (written < 0)
     {
-    case G_POLLABLE_RETURN_OK:
-      self->last_written = g_get_monotonic_time ();
-      self->bytes_written += written;
-      return (gssize) written;
-    case G_POLLABLE_RETURN_WOULD_BLOCK:
-      return 0;
-    case G_POLLABLE_RETURN_FAILED:
-    default:
       set_reason (self, error->message);
       return -1;
     }
+  self->last_written = g_get_monotonic_time ();
+  self->bytes_written += (gsize) written;
+  return written;
 }
 
 /* Releases what is written and returns how many fragments are done; the next one is cut where the
@@ -453,10 +448,7 @@ relais_viewer_new (RelaisStream *stream,
 
   self->stream = stream;
   self->config = config;
-  self->io = io;
-  self->input = G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (io));
-  self->output = G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (io));
-  self->fd = fd;
+  relais_connection_init (&self->connection, io, fd);
   self->address = g_strdup (address);
   g_queue_init (&self->control);
   relais_websocket_reader_init (&self->reader, MAX_MESSAGE);
@@ -471,8 +463,7 @@ relais_viewer_free (RelaisViewer *self)
   g_queue_clear_full (&self->control, (GDestroyNotify) g_bytes_unref);
   relais_websocket_reader_clear (&self->reader);
   g_clear_pointer (&self->epoch, relais_epoch_unref);
-  g_io_stream_close (self->io, NULL, NULL);
-  g_object_unref (self->io);
+  relais_connection_clear (&self->connection);
   g_free (self->address);
   g_free (self->left_reason);
   g_free (self);
@@ -594,7 +585,7 @@ relais_viewer_get_address (const RelaisViewer *self)
 int
 relais_viewer_get_fd (const RelaisViewer *self)
 {
-  return self->fd;
+  return self->connection.fd;
 }
 
 /**
