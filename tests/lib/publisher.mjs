@@ -82,6 +82,10 @@ export class Publisher extends Watched {
   cut() {
     this.socket.terminate();
   }
+
+  abandon() {
+    this.cut();
+  }
 }
 
 /** Connects and waits for `ready`. */

@@ -54,6 +54,10 @@ export class Server extends Watched {
     });
   }
 
+  abandon() {
+    this.reap();
+  }
+
   get pid() {
     return this.child.pid;
   }

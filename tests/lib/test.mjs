@@ -9,13 +9,27 @@ export const SLOWER = Number(process.env.RELAIS_TEST_SLOWER ?? 1);
 const FILTER = (process.env.RELAIS_TEST_FILTER ?? '').toLowerCase().split('\n').filter(Boolean);
 const DEFAULT_LIMIT_MS = 120_000;
 
+/* What the running test has opened. A test that fails leaves it open, and with that the process would not end. */
+let opened = [];
+let sharing = false;
+
 /** One test case. `options.limit` is its time limit in milliseconds (a watchdog, never an expectation); `options.skip` a reason. */
 export function test(name, options, fn) {
   if (typeof options === 'function')
     [options, fn] = [{}, options];
   if (FILTER.length > 0 && !FILTER.some((part) => name.toLowerCase().includes(part)))
     return;
-  nodeTest(name, { timeout: (options.limit ?? DEFAULT_LIMIT_MS) * SLOWER, skip: options.skip ?? false }, fn);
+  nodeTest(name, { timeout: (options.limit ?? DEFAULT_LIMIT_MS) * SLOWER, skip: options.skip ?? false }, async (t) => {
+    const mine = opened = [];
+    const abandonAll = () => mine.splice(0).forEach((one) => one.abandon());
+    t.signal.addEventListener('abort', abandonAll);
+    try {
+      await fn(t);
+    } catch (error) {
+      abandonAll();
+      throw error;
+    }
+  });
 }
 
 /** A fixture for all tests of a file: made when first asked for, undone when the file is done. */
@@ -25,7 +39,14 @@ export function shared(make, dispose) {
     if (promise)
       await dispose(await promise);
   });
-  return () => promise ??= make();
+  return () => {
+    sharing = true;
+    try {
+      return promise ??= make();
+    } finally {
+      sharing = false;
+    }
+  };
 }
 
 /** `promise`, or an error that says what was waited for. The limit is a watchdog: nothing is expected to come close to it. */
@@ -41,6 +62,14 @@ export function within(promise, what, limit = 30_000) {
 /** Lets waiters look at a growing record: `until(condition)` resolves with the first truthy value of `condition()`. */
 export class Watched {
   #waiters = new Set();
+
+  constructor() {
+    if (!sharing)
+      opened.push(this);
+  }
+
+  /** Lets go of what it holds open, without a word: its test has failed. */
+  abandon() {}
 
   /** To be called after each change. */
   changed() {

@@ -126,6 +126,10 @@ export class Viewer extends Watched {
   cut() {
     this.socket.terminate();
   }
+
+  abandon() {
+    this.cut();
+  }
 }
 
 /** Connects and waits for the first message (`waiting` or `init`): from here on nothing of the stream passes this viewer by. */
