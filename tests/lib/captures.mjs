@@ -7,6 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { readSingle } from './matroska.mjs';
 import { within } from './test.mjs';
 
 const FOLDER = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../data/captures');
@@ -35,6 +36,21 @@ export class Capture {
       sizes.push({ at: sizes.length * interval, bytes });
       offset += bytes;
     }
+    return new Capture(this.name, this.data, sizes);
+  }
+
+  /** The same bytes in chunks that each hold `interval` milliseconds of media, as a recorder hands them out. */
+  inTime(interval = 100) {
+    const sizes = [];
+    let begun = 0, end = interval;
+    for (const { at, time } of readSingle(this.data).blocks) {
+      if (time < end)
+        continue;
+      sizes.push({ at: end, bytes: at - begun });
+      begun = at;
+      end = (Math.floor(time / interval) + 1) * interval;
+    }
+    sizes.push({ at: end, bytes: this.data.length - begun });
     return new Capture(this.name, this.data, sizes);
   }
 }

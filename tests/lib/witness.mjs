@@ -100,7 +100,8 @@ export class Witness {
     const seen = await this.page.evaluate(() => window.witness?.now());
     assert.equal(seen?.token, this.#token, `${this.name}: ${what}: the page was loaded again`);
     const stats = await this.stats;
-    return { ...seen, stats, line: `${what}, ${this.name}: picture stood still ${frames ? seen.picture : '–'} ms, clock ${seen.clock} ms; `
+    const log = await this.page.evaluate(() => document.querySelector('relais-player').log.map(({ text }) => text));
+    return { ...seen, stats, log, line: `${what}, ${this.name}: picture stood still ${frames ? seen.picture : '–'} ms, clock ${seen.clock} ms; `
       + `latency ${stats.latency.toFixed(2)} s, target ${stats.targetLatency.toFixed(2)} s; `
       + `${stats.stalls} stalls, ${stats.jumps} jumps, ${stats.gaps} gaps, ${stats.rebuilds} rebuilds, ${stats.reconnects} reconnects` };
   }
