@@ -31,6 +31,8 @@ const DRY = 0.08;
 const STUCK = 0.15;
 /** This close before a gap it is time to leap it. */
 const NEAR_GAP = 0.04;
+/** Who stands still this close before a gap stands still because of it: sound runs dry well before the end. */
+const BEFORE_GAP = 0.5;
 /** No media for this long and a playhead that stands still: the buffer is as good as dry, browsers keep a little back. */
 const SILENT = 0.4;
 /** A stall longer than this is an outage; it says nothing about the latency that would have been enough. */
@@ -136,7 +138,7 @@ export class LiveEdge {
     this.rejoin();
   }
 
-  /** A new epoch or connection in the same buffer, or a hole mended: arrivals before and after do not compare. */
+  /** A new epoch or connection in the same buffer: arrivals before and after do not compare. */
   rejoin() {
     this.#judged = true;
     this.#model.reset();
@@ -190,7 +192,8 @@ export class LiveEdge {
     }
     this.#seekingSince = NaN;
     const time = video.currentTime;
-    const gapEnd = this.#gapAt(time);
+    const still = time === this.#lastTime && now - this.#progressAt > STUCK && !this.holding;
+    const gapEnd = this.#gapAt(time, still ? BEFORE_GAP : NEAR_GAP);
     if (gapEnd) {
       this.#leap(time, gapEnd);
     } else if (time !== this.#lastTime) {
@@ -206,7 +209,11 @@ export class LiveEdge {
   waiting() {
     if (this.#joining || !this.active || this.#video.seeking || this.holding) return;
     const ahead = this.#ahead();
-    if (ahead < DRY) {
+    const time = this.#video.currentTime;
+    const gapEnd = this.#gapAt(time, BEFORE_GAP);
+    if (gapEnd) {
+      this.#leap(time, gapEnd);
+    } else if (ahead < DRY) {
       this.#starved(clock());
     } else if (ahead < 2 * this.target && clock() > this.#settledAt) {
       this.#model.underflow(clock(), ahead);
@@ -318,14 +325,17 @@ export class LiveEdge {
    * Where the next buffered range begins when the playhead is at the end of one, or between two, or has run through a gap
    * since the last look; else 0. Sound may run on through a gap in which only pictures are missing; Chromium then
    * shows no picture any more until the next seek.
+   *
+   * @param {number} time
+   * @param {number} near how far before the end of a range counts as its end
    */
-  #gapAt(time) {
+  #gapAt(time, near) {
     const { ranges } = this.#buffer;
     if (ranges.length < 2) return 0;
     for (const [start, end] of ranges) {
       if (start > time) return start;
       if (start > this.#lastTime && start <= time && this.#lastTime >= ranges[0][0]) return start;
-      if (end > time + NEAR_GAP) return 0;
+      if (end > time + near) return 0;
     }
     return 0;
   }

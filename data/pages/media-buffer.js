@@ -5,12 +5,6 @@
 // bounded: what lies behind the playhead is removed, but only up to a sync point, because removing the
 // start of a group of pictures removes the pictures that depend on it too (MSE, coded frame
 // removal). The queue is bounded as well; a SourceBuffer that takes nothing ends in `onError`.
-//
-// Firefox does not know how long the last picture of an append is and guesses from the one before. When the next append
-// then begins more than twice the longest distance since the keyframe later, it sees a discontinuity and drops every
-// picture up to the next keyframe (MSE, coded frame processing; measured with Firefox 153). One hiccup of the encoder between two
-// chunks is enough. So what came since the last sync point is kept, and when media arrives but the end of the
-// buffer stands still, it is appended again in one piece, in which every distance is known.
 
 import { codecsOf, mediaSourceClass } from './media-support.js';
 
@@ -24,17 +18,11 @@ const TRIM_STEP = 4;
 const JOIN_LIMIT = 2 << 20;
 const QUEUE_LIMIT = 64 << 20;
 const MAX_SYNC_TIMES = 4096;
-/** What is kept since the last sync point, in bytes; a longer group of pictures cannot be mended. */
-const KEEP_GROUP = 16 << 20;
-/** So many appends in so many milliseconds without moving the end of the buffer: it needs mending. */
-const STUCK_APPENDS = 3;
-const STUCK_TIME = 250;
 
 /**
  * @typedef {object} MediaBufferHandlers
  * @property {(before: number, after: number) => void} onAppended the end of the buffer in seconds before and
  *   after an append; NaN while there is none
- * @property {() => void} onMend media is appended again to close a hole
  * @property {(message: string) => void} onError the SourceBuffer is unusable and must be rebuilt
  * @property {(text: string) => void} onLog
  */
@@ -52,19 +40,11 @@ export class MediaBuffer {
   #edgeBefore = NaN;
   #syncTimes = [];
   #quotaTries = 0;
-  #init = null;
-  #group = [];
-  #groupBytes = 0;
-  #movedAt = 0;
-  #appendsSince = 0;
-  #mended = false;
   #mime = '';
   #kinds = '';
 
   /** How often old media had to be removed because the browser's quota was reached. */
   quotaTrims = 0;
-  /** How often a group of pictures was appended again to close a hole. */
-  mends = 0;
 
   /**
    * @param {HTMLVideoElement} video
@@ -145,8 +125,10 @@ export class MediaBuffer {
    */
   beginEpoch(mime, tracks, fresh = false) {
     if (!fresh && this.canContinue(mime, tracks)) {
-      // The piece before may have ended within a cluster.
-      this.#push(sameType(mime, this.#mime) ? { type: 'abort' } : { type: 'changeType', mime });
+      // No `abort` where the type stays: with the parser's state Chromium forgets the last picture, whose length it does not know
+      // yet, and stands still for a second and a half at the gap. Every piece ends with a whole block, an initialization
+      // segment ends the cluster before it.
+      if (!sameType(mime, this.#mime)) this.#push({ type: 'changeType', mime });
       this.#mime = mime;
       return;
     }
@@ -173,11 +155,7 @@ export class MediaBuffer {
     if (!Number.isNaN(syncTime)) {
       this.#noteSync(syncTime);
       if (!this.#buffer) this.#keepOnlyInit();
-      this.#group = [];
-      this.#groupBytes = 0;
-      this.#mended = false;
     }
-    this.#keepForMending(data);
     this.#queuedBytes += data.byteLength;
     if (this.#queuedBytes > QUEUE_LIMIT) {
       this.#handlers.onError('The browser stopped taking media.');
@@ -193,11 +171,6 @@ export class MediaBuffer {
    */
   appendInit(data) {
     if (!this.#source) return;
-    this.#init = data;
-    this.#group = [];
-    this.#groupBytes = KEEP_GROUP;
-    this.#movedAt = performance.now();
-    this.#appendsSince = 0;
     this.#queuedBytes += data.byteLength;
     this.#push({ type: 'append', data, init: true });
   }
@@ -209,8 +182,6 @@ export class MediaBuffer {
     this.#appending = null;
     this.#syncTimes = [];
     this.#quotaTries = 0;
-    this.#group = [];
-    this.#groupBytes = 0;
     this.#kinds = '';
     this.#mime = '';
     if (this.#buffer) {
@@ -265,8 +236,7 @@ export class MediaBuffer {
       } else if (operation.type === 'remove') {
         buffer.remove(operation.start, operation.end);
       } else {
-        if (operation.type === 'abort') buffer.abort();
-        else buffer.changeType(operation.mime);
+        buffer.changeType(operation.mime);
         this.#pump();
       }
     } catch (error) {
@@ -284,8 +254,13 @@ export class MediaBuffer {
       count += 1;
     }
     if (count === 0) return first;
-    const pieces = [first, ...this.#queue.splice(0, count)].map(({ data }) => data);
-    return { type: 'append', data: joinBuffers(pieces, total) };
+    const joined = new Uint8Array(total);
+    let at = 0;
+    for (const { data } of [first, ...this.#queue.splice(0, count)]) {
+      joined.set(new Uint8Array(data), at);
+      at += data.byteLength;
+    }
+    return { type: 'append', data: joined };
   }
 
   #updated() {
@@ -293,9 +268,7 @@ export class MediaBuffer {
       this.#queuedBytes -= this.#appending.data.byteLength;
       this.#appending = null;
       this.#quotaTries = 0;
-      const { edge } = this;
-      this.#handlers.onAppended(this.#edgeBefore, edge);
-      this.#mendIfStuck(edge);
+      this.#handlers.onAppended(this.#edgeBefore, this.edge);
       this.#trim(TRIM_STEP);
     }
     this.#pump();
@@ -319,35 +292,6 @@ export class MediaBuffer {
     }
     this.#appending = null;
     this.#handlers.onError(`${error.name}: ${error.message}`);
-  }
-
-  /** A group whose start is not known counts as full: only whole groups can be appended again. */
-  #keepForMending(data) {
-    if (this.#groupBytes >= KEEP_GROUP) return;
-    this.#groupBytes += data.byteLength;
-    if (this.#groupBytes >= KEEP_GROUP) this.#group = [];
-    else this.#group.push(data);
-  }
-
-  #mendIfStuck(edge) {
-    const now = performance.now();
-    const before = this.#edgeBefore;
-    if (edge > before || (Number.isNaN(before) && !Number.isNaN(edge))) {
-      this.#movedAt = now;
-      this.#appendsSince = 0;
-      return;
-    }
-    this.#appendsSince += 1;
-    if (this.#mended || this.#group.length === 0 || !this.#kinds.includes('video')) return;
-    if (this.#appendsSince < STUCK_APPENDS || now - this.#movedAt < STUCK_TIME) return;
-    this.#mended = true;
-    this.mends += 1;
-    this.#handlers.onMend();
-    // What waits in the queue is part of the group.
-    this.#queue = this.#queue.filter((operation) => operation.type !== 'append');
-    const data = joinBuffers([this.#init, ...this.#group], this.#init.byteLength + this.#groupBytes);
-    this.#queuedBytes = data.byteLength;
-    this.#queue.push({ type: 'abort' }, { type: 'append', data });
   }
 
   #noteSync(time) {
@@ -379,16 +323,6 @@ export class MediaBuffer {
     this.#queue.unshift({ type: 'remove', start: 0, end });
     return true;
   }
-}
-
-function joinBuffers(pieces, total) {
-  const joined = new Uint8Array(total);
-  let at = 0;
-  for (const piece of pieces) {
-    joined.set(piece instanceof Uint8Array ? piece : new Uint8Array(piece), at);
-    at += piece.byteLength;
-  }
-  return joined;
 }
 
 /** Whether two types differ only in the order of their codecs. */

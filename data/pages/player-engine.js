@@ -73,10 +73,6 @@ export class PlayerEngine {
     this.#emit = emit;
     this.#buffer = new MediaBuffer(video, {
       onAppended: (before, after) => this.#appended(before, after),
-      onMend: () => {
-        this.note('a hole in the pictures: appended again from the last keyframe');
-        this.#edge.rejoin();
-      },
       onError: (message) => this.#mediaFailed(message),
       onLog: (text) => this.note(text),
     });

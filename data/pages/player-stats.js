@@ -28,7 +28,6 @@ export function playbackStats(video, buffer, edge) {
     targetLatency: edge.target,
     jitter: edge.jitter,
     quotaTrims: buffer.quotaTrims,
-    mends: buffer.mends,
     buffered: buffer.ranges,
     currentTime: video.currentTime,
     readyState: video.readyState,
