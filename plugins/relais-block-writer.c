@@ -352,7 +352,8 @@ get_block_duration (const RelaisBlockWriter *self,
 {
   if (!track->is_video)
     return track->duration / RELAIS_TIMELINE_TICK * RELAIS_TIMELINE_TICK;
-  if (!self->settings.hold_units || !is_sync_point || has_more (self, track))
+  if (!self->settings.hold_units || has_more (self, track)
+      || !(is_sync_point || relais_inner_muxer_begins_cluster (self->mux, track, time)))
     return 0;
   return relais_append_gap_guess (&track->gap, time);
 }

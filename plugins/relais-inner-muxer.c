@@ -25,6 +25,10 @@
  * Firefox does not play Clusters of a single block, even where it says its duration. */
 #define AUDIO_CLUSTER_DURATION (400 * GST_MSECOND)
 
+/* A longer group of pictures goes on in another Cluster: a block's time is 16 bits of ms from its
+ * Cluster's. */
+#define MAX_CLUSTER_DURATION (30 * GST_SECOND)
+
 struct _RelaisInnerMuxer
 {
   GstBin *bin;     /* not owned: it owns us */
@@ -32,7 +36,8 @@ struct _RelaisInnerMuxer
   GstElement *mux; /* owned by the bin; NULL before the first start */
   gboolean is_webm;
   gboolean has_written;
-  GPtrArray *output; /* owned GstBuffer: what the muxer pushed for the block that is in it */
+  guint64 cluster_time; /* of the block that opened the newest Cluster, in ns */
+  GPtrArray *output;    /* owned GstBuffer: what the muxer pushed for the block that is in it */
 };
 
 /**
@@ -179,6 +184,7 @@ relais_inner_muxer_start (RelaisInnerMuxer *self, GPtrArray *tracks)
 
   self->is_webm = are_webm (tracks);
   self->has_written = FALSE;
+  self->cluster_time = 0;
   self->mux = gst_element_factory_make (self->is_webm ? "webmmux" : "matroskamux", NULL);
   if (self->mux == NULL)
     {
@@ -186,8 +192,9 @@ relais_inner_muxer_start (RelaisInnerMuxer *self, GPtrArray *tracks)
                          ("matroskamux and webmmux (gst-plugins-good) are needed"));
       return FALSE;
     }
-  g_object_set (self->mux, "streamable", TRUE, "min-cluster-duration", (gint64) 0, "writing-app",
-                "relais", NULL);
+  g_object_set (self->mux, "streamable", TRUE, "min-cluster-duration", (gint64) 0,
+                "max-cluster-duration", (gint64) MAX_CLUSTER_DURATION, "writing-app", "relais",
+                NULL);
   gst_bin_add (self->bin, self->mux);
   src = gst_element_get_static_pad (self->mux, "src");
   gst_ghost_pad_set_target (GST_GHOST_PAD (self->srcpad), src);
@@ -232,10 +239,22 @@ buffer_begins_with (GstBuffer *buffer, guint32 id)
          && GST_READ_UINT32_BE (bytes) == id;
 }
 
+static void
+note_cluster (RelaisInnerMuxer *self, GPtrArray *tracks, guint64 time)
+{
+  self->cluster_time = time;
+  for (guint i = 0; i < tracks->len; i++)
+    {
+      RelaisMuxTrack *track = g_ptr_array_index (tracks, i);
+
+      track->in_cluster = FALSE;
+    }
+}
+
 /* Joins what the muxer wrote for one block and sends it on; a header goes before it, buffer by
  * buffer. */
 static GstFlowReturn
-push_output (RelaisInnerMuxer *self, guint64 time, gboolean track_sync_point)
+push_output (RelaisInnerMuxer *self, GPtrArray *tracks, guint64 time, gboolean track_sync_point)
 {
   g_autoptr (GstBuffer) block = NULL;
   GstFlowReturn ret = GST_FLOW_OK;
@@ -266,6 +285,8 @@ push_output (RelaisInnerMuxer *self, guint64 time, gboolean track_sync_point)
   if (block == NULL || ret != GST_FLOW_OK)
     return ret;
 
+  if (opens_cluster)
+    note_cluster (self, tracks, time);
   GST_BUFFER_PTS (block) = time;
   if (!(track_sync_point && opens_cluster))
     GST_BUFFER_FLAG_SET (block, GST_BUFFER_FLAG_DELTA_UNIT);
@@ -319,7 +340,26 @@ relais_inner_muxer_write (RelaisInnerMuxer *self,
       g_ptr_array_set_size (self->output, 0);
       return ret;
     }
-  return push_output (self, time, is_sync_point);
+  ret = push_output (self, tracks, time, is_sync_point);
+  track->in_cluster = TRUE;
+  return ret;
+}
+
+/**
+ * relais_inner_muxer_begins_cluster:
+ * @self: a started muxer
+ * @track: a track
+ * @time: the time in ns of its next block, which is not a sync point
+ *
+ * Returns: whether that block is the track's first in its Cluster
+ */
+gboolean
+relais_inner_muxer_begins_cluster (const RelaisInnerMuxer *self,
+                                   const RelaisMuxTrack *track,
+                                   guint64 time)
+{
+  return !track->in_cluster
+         || time > self->cluster_time + MAX_CLUSTER_DURATION - RELAIS_TIMELINE_TICK;
 }
 
 /**

@@ -25,6 +25,9 @@ GstFlowReturn relais_inner_muxer_write (RelaisInnerMuxer *self,
                                         guint64 time,
                                         guint64 duration,
                                         gboolean is_sync_point);
+gboolean relais_inner_muxer_begins_cluster (const RelaisInnerMuxer *self,
+                                            const RelaisMuxTrack *track,
+                                            guint64 time);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisInnerMuxer, relais_inner_muxer_free)
 

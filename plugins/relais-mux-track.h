@@ -29,6 +29,7 @@ typedef struct
   guint64 duration;          /* of the last audio packet in ns; 0 = not known */
   gboolean started;          /* a block was written (of video: a sync point) */
   gboolean filling;          /* it is quiet: fillers are laid until a real block comes */
+  gboolean in_cluster;       /* the newest Cluster has a block of it */
   gboolean eos;
   gboolean wants_to_leave; /* it is quiet and has no filler: the next epoch goes without it */
   gboolean has_left;       /* this epoch goes without it */
