@@ -65,7 +65,8 @@ relais_append_gap_add_frame (RelaisAppendGap *self,
   if (self->started && (self->in_unit || self->longest == 0))
     account (self, step);
   self->last = time;
-  self->last_duration = duration > 0 ? duration : step;
+  self->says_duration = duration > 0;
+  self->last_duration = self->says_duration ? duration : step;
   self->last_is_sync_point = is_sync_point;
   self->started = self->in_unit = TRUE;
 }
@@ -85,6 +86,18 @@ relais_append_gap_end_unit (RelaisAppendGap *self)
 }
 
 /**
+ * relais_append_gap_get_end:
+ * @self: a track
+ *
+ * Returns: where its last frame ends for a player that has seen no other, in ns
+ */
+guint64
+relais_append_gap_get_end (const RelaisAppendGap *self)
+{
+  return self->last + self->last_duration;
+}
+
+/**
  * relais_append_gap_get_limit:
  * @self: a track
  *
@@ -95,4 +108,20 @@ guint64
 relais_append_gap_get_limit (const RelaisAppendGap *self)
 {
   return self->longest == 0 ? G_MAXUINT64 : self->last + 2 * self->longest;
+}
+
+/**
+ * relais_append_gap_get_said_limit:
+ * @self: a track
+ *
+ * Where the container says how long the last frame is, Chromium (156, FrameProcessor) compares with
+ * that one alone, also within an append.
+ *
+ * Returns: the latest time in ns at which the next frame is sure to be taken, wherever it stands;
+ * %G_MAXUINT64 while any is
+ */
+guint64
+relais_append_gap_get_said_limit (const RelaisAppendGap *self)
+{
+  return self->says_duration ? self->last + 2 * self->last_duration : G_MAXUINT64;
 }

@@ -18,39 +18,17 @@
 
 #include "config.h"
 
-#include "relais-block-writer.h"
+#include "relais-block-filler.h"
 
 GST_DEBUG_CATEGORY_EXTERN (relais_live_matroska_mux_debug);
 #define GST_CAT_DEFAULT relais_live_matroska_mux_debug
 
 #define MAX_PENDING_BLOCKS 65536
 
-/* A quiet video track is refreshed with every block of the flowing one, but no denser than this. */
-#define MIN_REPEAT_DISTANCE (30 * GST_MSECOND)
-
-typedef struct
-{
-  RelaisMuxTrack *track; /* not owned: a removed track takes its blocks with it */
-  GstBuffer *buffer;     /* owned, PTS in running time */
-  guint64 order;         /* latest time of its track up to here: what blocks are sorted by */
-} PendingBlock;
-
-struct _RelaisBlockWriter
-{
-  RelaisInnerMuxer *mux; /* not owned */
-  GPtrArray *tracks;     /* not owned, RelaisMuxTrack */
-  RelaisBlockWriterSettings settings;
-  RelaisTimeline timeline;
-  GArray *pending;       /* PendingBlock, in arrival order */
-  guint n_written;       /* of the pending ones, while they are written */
-  gboolean has_begun;    /* the muxer has seen a block: its tracks cannot change any more */
-  gboolean caps_changed; /* the muxer's header is no longer true */
-};
-
 static void
 clear_pending_block (gpointer data)
 {
-  PendingBlock *block = data;
+  RelaisPendingBlock *block = data;
 
   gst_clear_buffer (&block->buffer);
 }
@@ -69,7 +47,7 @@ relais_block_writer_new (RelaisInnerMuxer *mux, GPtrArray *tracks)
 
   self->mux = mux;
   self->tracks = tracks;
-  self->pending = g_array_new (FALSE, FALSE, sizeof (PendingBlock));
+  self->pending = g_array_new (FALSE, FALSE, sizeof (RelaisPendingBlock));
   g_array_set_clear_func (self->pending, clear_pending_block);
   return self;
 }
@@ -106,7 +84,7 @@ void
 relais_block_writer_forget (RelaisBlockWriter *self, RelaisMuxTrack *track)
 {
   for (guint i = self->pending->len; i > 0; i--)
-    if (g_array_index (self->pending, PendingBlock, i - 1).track == track)
+    if (g_array_index (self->pending, RelaisPendingBlock, i - 1).track == track)
       g_array_remove_index (self->pending, i - 1);
 }
 
@@ -181,120 +159,6 @@ begin_wanted_epoch (RelaisBlockWriter *self)
   return relais_inner_muxer_start (self->mux, self->tracks) ? GST_FLOW_OK : GST_FLOW_ERROR;
 }
 
-/* Fillers */
-
-static GstFlowReturn
-write_filler (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *filler, guint64 due)
-{
-  guint64 time = relais_timeline_fill (&self->timeline, &track->time, due);
-  guint64 duration = track->is_video ? 0 : GST_BUFFER_DURATION (filler);
-
-  duration -= duration % RELAIS_TIMELINE_TICK;
-  relais_append_gap_add_frame (&track->gap, time, duration, !track->is_video);
-  track->n_fillers++;
-  return relais_inner_muxer_write (self->mux, self->tracks, track, filler, time, duration, FALSE);
-}
-
-/* Silence has to be laid packet by packet up to @until. Takes @filler. */
-static GstFlowReturn
-lay_silence (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *filler, guint64 until)
-{
-  guint64 duration = GST_BUFFER_DURATION (filler);
-  guint64 due = track->filling
-                    ? track->time.last_out + duration
-                    : MAX (track->time.last_real + track->duration, self->timeline.last_written);
-  GstFlowReturn ret = GST_FLOW_OK;
-
-  track->filling = TRUE;
-  for (; ret == GST_FLOW_OK && duration > 0 && due <= until; due += duration)
-    ret = write_filler (self, track, gst_buffer_copy (filler), due);
-  gst_buffer_unref (filler);
-  return ret;
-}
-
-/* Whether the unit that is being written holds another block of the track. */
-static gboolean
-has_more (const RelaisBlockWriter *self, const RelaisMuxTrack *track)
-{
-  for (guint i = self->n_written + 1; i < self->pending->len; i++)
-    if (g_array_index (self->pending, PendingBlock, i).track == track)
-      return TRUE;
-  return FALSE;
-}
-
-/* Whether the track's next unit would begin later than players allow, once @now is written. What is
- * left of this unit saves a video track only if the unit has begun with it. Sound may come a little
- * behind the picture in its chunk, so it is missed only in a unit that has none. */
-static gboolean
-begins_late (RelaisBlockWriter *self, RelaisMuxTrack *track, RelaisMuxTrack *flowing, guint64 now)
-{
-  gboolean in_unit = track->gap.in_unit;
-
-  if (!self->settings.hold_units || now <= relais_append_gap_get_limit (&track->gap))
-    return FALSE;
-  if (track == flowing)
-    return !in_unit;
-  return track->is_video ? !(in_unit && has_more (self, track))
-                         : !(in_unit || has_more (self, track));
-}
-
-static gboolean
-is_quiet (RelaisBlockWriter *self, RelaisMuxTrack *track, guint64 now)
-{
-  guint64 limit = relais_track_time_get_quiet_limit (&track->time, self->settings.quiet_time);
-
-  if (now < track->time.last_real + track->duration + limit)
-    return track->filling && !track->is_video;
-  return !track->is_video || now >= track->time.last_out + MIN_REPEAT_DISTANCE;
-}
-
-/* @now is the time of @flowing's next block. */
-static GstFlowReturn
-fill_track (RelaisBlockWriter *self, RelaisMuxTrack *track, RelaisMuxTrack *flowing, guint64 now)
-{
-  gboolean late = begins_late (self, track, flowing, now);
-  GstBuffer *filler;
-
-  if (self->settings.quiet_time == 0
-      || !(late || (track != flowing && is_quiet (self, track, now))))
-    return GST_FLOW_OK;
-  filler = relais_mux_track_make_filler (track);
-  if (filler == NULL)
-    return GST_FLOW_OK;
-  if (track->is_video)
-    return write_filler (self, track, filler,
-                         late ? relais_append_gap_get_limit (&track->gap) : now);
-  /* Up to its own next block, or under another track's. */
-  return lay_silence (self, track, filler,
-                      track == flowing ? now - MIN (now, GST_BUFFER_DURATION (filler)) : now);
-}
-
-static void
-check_leave (RelaisBlockWriter *self, RelaisMuxTrack *track, guint64 now)
-{
-  guint64 last_end = track->time.last_out + track->duration;
-
-  if (self->settings.leave_time > 0 && now >= last_end + self->settings.leave_time)
-    track->wants_to_leave = TRUE;
-}
-
-static GstFlowReturn
-fill_quiet_tracks (RelaisBlockWriter *self, RelaisMuxTrack *flowing, guint64 now)
-{
-  GstFlowReturn ret = GST_FLOW_OK;
-
-  for (guint i = 0; i < self->tracks->len && ret == GST_FLOW_OK; i++)
-    {
-      RelaisMuxTrack *track = g_ptr_array_index (self->tracks, i);
-
-      if (track == flowing || !track->started)
-        continue;
-      ret = fill_track (self, track, flowing, now);
-      check_leave (self, track, now);
-    }
-  return ret;
-}
-
 /* Blocks */
 
 /* The muxer adds the codec delay to a time that is above it and writes 0 for all others, so the
@@ -341,23 +205,6 @@ end_unit (RelaisBlockWriter *self)
     }
 }
 
-/* A browser guesses how long the last frame of an append is from the one before, but Firefox begins
- * anew with each Cluster, and guesses badly where that holds only one frame of the track. Sound
- * says its own duration; of a picture it is the guess it would have made. */
-static guint64
-get_block_duration (const RelaisBlockWriter *self,
-                    const RelaisMuxTrack *track,
-                    guint64 time,
-                    gboolean is_sync_point)
-{
-  if (!track->is_video)
-    return track->duration / RELAIS_TIMELINE_TICK * RELAIS_TIMELINE_TICK;
-  if (!self->settings.hold_units || has_more (self, track)
-      || !(is_sync_point || relais_inner_muxer_begins_cluster (self->mux, track, time)))
-    return 0;
-  return relais_append_gap_guess (&track->gap, time);
-}
-
 /* Takes @buffer, whose PTS is running time. */
 static GstFlowReturn
 write_block (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
@@ -373,7 +220,7 @@ write_block (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
   if (track->started && !track->has_left)
     {
       time = relais_timeline_map (&self->timeline, &track->time, pts);
-      ret = fill_track (self, track, track, time);
+      ret = relais_block_filler_fill_own (self, track, time);
     }
   buffer = gst_buffer_make_writable (buffer);
   is_sync_point = relais_mux_track_inspect (track, buffer);
@@ -394,7 +241,7 @@ write_block (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
   if (!self->has_begun)
     begin_timeline (self);
   time = relais_timeline_map (&self->timeline, &track->time, pts);
-  ret = fill_quiet_tracks (self, track, time);
+  ret = relais_block_filler_fill_others (self, track, time);
   if (ret != GST_FLOW_OK)
     {
       gst_buffer_unref (buffer);
@@ -403,7 +250,9 @@ write_block (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
   relais_timeline_add (&self->timeline, &track->time, time);
   if (is_sync_point && track->is_video)
     end_unit (self); /* it opens the next one */
-  duration = get_block_duration (self, track, time, is_sync_point);
+  if (!(is_sync_point && track->is_video) && relais_block_filler_may_cut (self, time))
+    relais_inner_muxer_cut_cluster (self->mux);
+  duration = relais_block_filler_get_duration (self, track, time, is_sync_point);
   relais_append_gap_add_frame (&track->gap, time, duration, is_sync_point);
   track->started = TRUE;
   track->filling = FALSE;
@@ -418,7 +267,7 @@ write_block (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
 static gint
 compare_pending (gconstpointer a, gconstpointer b)
 {
-  const PendingBlock *left = a, *right = b;
+  const RelaisPendingBlock *left = a, *right = b;
 
   return left->order < right->order ? -1 : left->order > right->order;
 }
@@ -434,9 +283,9 @@ compare_pending (gconstpointer a, gconstpointer b)
 gboolean
 relais_block_writer_hold (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
 {
-  PendingBlock block = { .track = track,
-                         .buffer = buffer,
-                         .order = GST_BUFFER_PTS (buffer) + track->time.codec_delay };
+  RelaisPendingBlock block = { .track = track,
+                               .buffer = buffer,
+                               .order = GST_BUFFER_PTS (buffer) + track->time.codec_delay };
 
   if (self->pending->len >= MAX_PENDING_BLOCKS)
     {
@@ -445,7 +294,7 @@ relais_block_writer_hold (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuf
     }
   for (guint i = self->pending->len; i > 0; i--)
     {
-      const PendingBlock *earlier = &g_array_index (self->pending, PendingBlock, i - 1);
+      const RelaisPendingBlock *earlier = &g_array_index (self->pending, RelaisPendingBlock, i - 1);
 
       if (earlier->track == track)
         {
@@ -474,7 +323,8 @@ relais_block_writer_flush (RelaisBlockWriter *self)
   for (self->n_written = 0; self->n_written < self->pending->len && ret == GST_FLOW_OK;
        self->n_written++)
     {
-      PendingBlock *block = &g_array_index (self->pending, PendingBlock, self->n_written);
+      RelaisPendingBlock *block
+          = &g_array_index (self->pending, RelaisPendingBlock, self->n_written);
 
       ret = write_block (self, block->track, g_steal_pointer (&block->buffer));
     }

@@ -25,9 +25,11 @@
  * Firefox does not play Clusters of a single block, even where it says its duration. */
 #define AUDIO_CLUSTER_DURATION (400 * GST_MSECOND)
 
-/* A longer group of pictures goes on in another Cluster: a block's time is 16 bits of ms from its
- * Cluster's. */
-#define MAX_CLUSTER_DURATION (30 * GST_SECOND)
+/* A longer group of pictures goes on in another Cluster, because a block's time is 16 bits of ms
+ * from its Cluster's: from the first time on where players do not notice, at the latest after the
+ * second. */
+#define FULL_CLUSTER_DURATION (20 * GST_SECOND)
+#define MAX_CLUSTER_DURATION  (30 * GST_SECOND)
 
 struct _RelaisInnerMuxer
 {
@@ -242,6 +244,8 @@ buffer_begins_with (GstBuffer *buffer, guint32 id)
 static void
 note_cluster (RelaisInnerMuxer *self, GPtrArray *tracks, guint64 time)
 {
+  if (time > self->cluster_time + FULL_CLUSTER_DURATION)
+    g_object_set (self->mux, "max-cluster-duration", (gint64) MAX_CLUSTER_DURATION, NULL);
   self->cluster_time = time;
   for (guint i = 0; i < tracks->len; i++)
     {
@@ -343,6 +347,31 @@ relais_inner_muxer_write (RelaisInnerMuxer *self,
   ret = push_output (self, tracks, time, is_sync_point);
   track->in_cluster = TRUE;
   return ret;
+}
+
+/**
+ * relais_inner_muxer_is_cluster_full:
+ * @self: a started muxer
+ * @time: the time in ns of the next block
+ *
+ * Returns: whether a new Cluster should soon begin
+ */
+gboolean
+relais_inner_muxer_is_cluster_full (const RelaisInnerMuxer *self, guint64 time)
+{
+  return self->has_written && time > self->cluster_time + FULL_CLUSTER_DURATION;
+}
+
+/**
+ * relais_inner_muxer_cut_cluster:
+ * @self: a started muxer
+ *
+ * The next block opens a new Cluster.
+ */
+void
+relais_inner_muxer_cut_cluster (RelaisInnerMuxer *self)
+{
+  g_object_set (self->mux, "max-cluster-duration", (gint64) 1, NULL);
 }
 
 /**

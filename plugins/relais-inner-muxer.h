@@ -25,6 +25,8 @@ GstFlowReturn relais_inner_muxer_write (RelaisInnerMuxer *self,
                                         guint64 time,
                                         guint64 duration,
                                         gboolean is_sync_point);
+gboolean relais_inner_muxer_is_cluster_full (const RelaisInnerMuxer *self, guint64 time);
+void relais_inner_muxer_cut_cluster (RelaisInnerMuxer *self);
 gboolean relais_inner_muxer_begins_cluster (const RelaisInnerMuxer *self,
                                             const RelaisMuxTrack *track,
                                             guint64 time);

@@ -2,7 +2,7 @@
 // A page of someone else's that knows nothing of the protocol: it ignores every text message and appends every binary one.
 
 import { BROWSERS, browserOf, open, servePages } from '../lib/browser.mjs';
-import { loadCapture } from '../lib/captures.mjs';
+import { generate, loadCapture } from '../lib/captures.mjs';
 import { playsOn, sayPlaying, started } from '../lib/pages.mjs';
 import { publish } from '../lib/publisher.mjs';
 import { startServer } from '../lib/server.mjs';
@@ -85,6 +85,21 @@ for (const name of BROWSERS) {
       await publisher.end();
     });
   }
+
+  test(`a group of pictures of 75 s is one range in ${name}`, async () => {
+    const capture = await generate({ seconds: 75, gop: 75 * 20 });
+    const id = `${name}-long`;
+    const page = await plainPage(name, id, 'video/webm; codecs="vp8,opus"');
+    const publisher = await publish(await server(), id);
+    await publisher.replay(capture);
+    await page.wait(() => {
+      const { buffered } = document.querySelector('video');
+      return buffered.length === 1 && buffered.end(0) > 74;
+    }, 'one range to the end');
+    await publisher.end();
+    page.clean();
+    await page.close();
+  });
 
   test(`a plain page in ${name} plays on over three recordings in one continuous range`, async () => {
     const capture = loadCapture('chrome-vp8-opus.webm');

@@ -346,6 +346,73 @@ test_unit_without_sound (void)
   relais_test_media_assert_in_order (mux->media);
 }
 
+/* @n units of 100 ms: sound, and pictures up to @n_frames. */
+static RelaisTestMux *
+make_long_group (guint n, guint n_frames)
+{
+  g_autofree char *opus_caps = relais_test_mux_make_opus_caps (0);
+  RelaisTestMux *mux
+      = relais_test_mux_new (RELAIS_TEST_VP8_CAPS, opus_caps, "hold-units", TRUE, NULL);
+  guint n_video = 0, n_audio = 0;
+
+  for (guint unit = 1; unit <= n; unit++)
+    {
+      for (; n_video < n_frames && FRAME_MS * n_video < 100 * unit; n_video++)
+        push_video (mux, FRAME_MS * n_video,
+                    n_video % SECOND_KEY == 0 ? MIN (n_video, 1) : n_video % SECOND_KEY);
+      for (; PACKET_MS * n_audio + 7 < 100 * unit; n_audio++)
+        push_audio (mux, PACKET_MS * n_audio + 7, n_audio);
+      g_assert_true (relais_test_mux_end_unit (mux->video));
+    }
+  relais_test_mux_pull_all (mux);
+  return mux;
+}
+
+/* A group of pictures that is longer than a Cluster: where Firefox begins another one, everything
+ * in the one before has ended, or it would wait for a keyframe. */
+static void
+assert_clusters_do_not_overlap (RelaisTestMux *mux)
+{
+  gint64 ends[2] = { 0, 0 }, last_times[2] = { 0, 0 }, last_steps[2] = { 0, 0 };
+
+  g_assert_cmpuint (mux->media->n_clusters, >, 2);
+  for (guint i = 0; i < mux->media->blocks->len; i++)
+    {
+      const RelaisTestBlock *block = relais_test_media_get_block (mux->media, i);
+      guint track = block->track - 1;
+
+      g_assert_cmpuint (track, <, 2);
+      if (block->opens_cluster)
+        {
+          g_assert_cmpint (block->time, >=, ends[0]);
+          g_assert_cmpint (block->time, >=, ends[1]);
+        }
+      last_steps[track] = block->time - last_times[track];
+      last_times[track] = block->time;
+      ends[track] = block->time + (block->duration > 0 ? block->duration : last_steps[track]);
+    }
+  relais_test_media_assert_in_order (mux->media);
+}
+
+static void
+test_long_group (void)
+{
+  g_autoptr (RelaisTestMux) mux = make_long_group (750, G_MAXUINT);
+
+  assert_clusters_do_not_overlap (mux);
+  g_assert_cmpuint (relais_test_mux_get_stat (mux, "video_0", "sync-points"), ==, 1);
+}
+
+/* The same while the picture stands still. */
+static void
+test_long_still (void)
+{
+  g_autoptr (RelaisTestMux) mux = make_long_group (750, 20);
+
+  assert_clusters_do_not_overlap (mux);
+  g_assert_cmpint (find_longest_gap (mux, "V_VP8"), <=, MAX_DISTANCE_MS);
+}
+
 /* Where there never was a picture there is none to repeat. */
 static void
 test_never_started (void)
@@ -395,6 +462,8 @@ main (int argc, char **argv)
   g_test_add_func ("/live-matroska-mux-fill/gap-within-unit", test_gap_within_unit);
   g_test_add_func ("/live-matroska-mux-fill/lone-keyframe", test_lone_keyframe);
   g_test_add_func ("/live-matroska-mux-fill/unit-without-sound", test_unit_without_sound);
+  g_test_add_func ("/live-matroska-mux-fill/long-group", test_long_group);
+  g_test_add_func ("/live-matroska-mux-fill/long-still", test_long_still);
   g_test_add_func ("/live-matroska-mux-fill/never", test_never);
   g_test_add_func ("/live-matroska-mux-fill/never-started", test_never_started);
   g_test_add_func ("/live-matroska-mux-fill/no-filler", test_no_filler);

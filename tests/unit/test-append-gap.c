@@ -82,7 +82,12 @@ test_known_duration (void)
       relais_append_gap_add_frame (&gap, 500 * i * MS, 20 * MS, TRUE);
       relais_append_gap_end_unit (&gap);
       assert_limit (&gap, 500 * i + 2 * 20);
+      g_assert_cmpuint (relais_append_gap_get_end (&gap), ==, (500 * i + 20) * MS);
+      g_assert_cmpuint (relais_append_gap_get_said_limit (&gap), ==, (500 * i + 2 * 20) * MS);
     }
+  add (&gap, 1600, TRUE);
+  g_assert_cmpuint (relais_append_gap_get_said_limit (&gap), ==, UNKNOWN);
+  g_assert_cmpuint (relais_append_gap_get_end (&gap), ==, (1600 + 600) * MS);
 }
 
 /* Lifted frames stand at one time: a length of nothing is no guess, and overflows nothing. */
