@@ -63,7 +63,7 @@ on_close (guint16 code, const char *reason, gpointer log)
   note (log, 'c', reason, strlen (reason));
 }
 
-/* @max: bytes of a piece; 0: all at once */
+/* @max: bytes of a piece, put into the reader's room as far as there is one; 0: all at once */
 static GString *
 read_in_pieces (const guint8 *data, gsize len, gsize max)
 {
@@ -76,14 +76,20 @@ read_in_pieces (const guint8 *data, gsize len, gsize max)
   guint16 code;
 
   relais_websocket_reader_init (&reader, LIMIT);
-  for (gsize at = 0, step; at < len && good; at += step)
+  for (gsize at = 0, step, in_room; at < len && good; at += step)
     {
+      guint8 *room;
       g_autofree guint8 *piece = NULL;
 
       random = random * 1664525 + 1013904223;
       step = max == 0 ? len : MIN (1 + (random >> 8) % max, len - at);
       piece = g_memdup2 (data + at, step);
-      good = relais_websocket_reader_feed (&reader, piece, step, &handlers, log, NULL);
+      in_room = max == 0 ? 0 : MIN (relais_websocket_reader_get_room (&reader, &room), step);
+      if (in_room > 0)
+        memcpy (room, piece, in_room);
+      good = relais_websocket_reader_feed_room (&reader, in_room, &handlers, log, NULL)
+             && relais_websocket_reader_feed (&reader, piece + in_room, step - in_room, &handlers,
+                                              log, NULL);
     }
 
   code = relais_websocket_reader_get_close_code (&reader);

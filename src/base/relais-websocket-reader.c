@@ -190,12 +190,11 @@ take_header_byte (RelaisWebsocketReader *reader, guint8 byte, GError **error)
   return TRUE;
 }
 
-/* As wide as one SSE, NEON or AVX operation of the machine; the compiler splits it where it is
- * wider. */
-typedef guint64 Block __attribute__ ((vector_size (32)));
+/* One operation of SSE2 or NEON. Wider ones would go through the stack on machines without them. */
+typedef guint64 Block __attribute__ ((vector_size (16)));
 
 /* RFC 6455 section 5.3: octet i of the payload is masked with octet i modulo 4 of the key. A block
- * at a time, because a publisher's whole stream goes through here. */
+ * at a time, because a publisher's whole stream goes through here. @out may be @data. */
 static void
 unmask (guint8 *out, const guint8 *data, gsize size, const guint8 *key, gsize position)
 {
@@ -401,6 +400,53 @@ relais_websocket_reader_feed (RelaisWebsocketReader *reader,
         return FALSE;
     }
   return TRUE;
+}
+
+/**
+ * relais_websocket_reader_get_room:
+ * @reader: the reader
+ * @room: (out): where the next bytes from the client may be put
+ *
+ * The payload of a message can be read from the socket to where it will stay, without a copy:
+ * announce with relais_websocket_reader_feed_room() what was put there. Valid until @reader is fed
+ * or cleared.
+ *
+ * Returns: how many bytes there is room for; 0 where the next bytes are not a message's payload
+ */
+gsize
+relais_websocket_reader_get_room (const RelaisWebsocketReader *reader, guint8 **room)
+{
+  *room = NULL;
+  if (reader->state != STATE_PAYLOAD || is_control (reader))
+    return 0;
+  *room = reader->message + reader->message_size + reader->frame_done;
+  return reader->frame_size - reader->frame_done;
+}
+
+/**
+ * relais_websocket_reader_feed_room:
+ * @reader: the reader
+ * @size: how many bytes of the room were filled
+ * @handlers: as for relais_websocket_reader_feed()
+ * @user_data: for @handlers
+ * @error: a place for an error
+ *
+ * Like relais_websocket_reader_feed() for bytes that are already where
+ * relais_websocket_reader_get_room() wanted them.
+ *
+ * Returns: FALSE with @error set if the client broke the protocol
+ */
+gboolean
+relais_websocket_reader_feed_room (RelaisWebsocketReader *reader,
+                                   gsize size,
+                                   const RelaisWebsocketReaderHandlers *handlers,
+                                   gpointer user_data,
+                                   GError **error)
+{
+  guint8 *room;
+
+  g_return_val_if_fail (size <= relais_websocket_reader_get_room (reader, &room), FALSE);
+  return size == 0 || relais_websocket_reader_feed (reader, room, size, handlers, user_data, error);
 }
 
 /**

@@ -55,6 +55,12 @@ gboolean relais_websocket_reader_feed (RelaisWebsocketReader *reader,
                                        const RelaisWebsocketReaderHandlers *handlers,
                                        gpointer user_data,
                                        GError **error);
+gsize relais_websocket_reader_get_room (const RelaisWebsocketReader *reader, guint8 **room);
+gboolean relais_websocket_reader_feed_room (RelaisWebsocketReader *reader,
+                                            gsize size,
+                                            const RelaisWebsocketReaderHandlers *handlers,
+                                            gpointer user_data,
+                                            GError **error);
 guint16 relais_websocket_reader_get_close_code (const RelaisWebsocketReader *reader);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RelaisWebsocketReader, relais_websocket_reader_clear)

@@ -85,8 +85,9 @@ take_publisher (const char *stream_id,
                 gpointer user_data)
 {
   RelaisServer *self = user_data;
-  RelaisPublisher *publisher = relais_publisher_new (self->streams, stream_id, io, address,
-                                                     self->config, publisher_gone, self);
+  RelaisPublisher *publisher
+      = relais_publisher_new (self->streams, stream_id, io, g_socket_get_fd (socket), address,
+                              self->config, publisher_gone, self);
 
   g_object_unref (socket);
   g_hash_table_add (self->publishers, publisher);

@@ -23,6 +23,7 @@
 
 #include "ingest/relais-publisher.h"
 
+#include "base/relais-connection.h"
 #include "base/relais-ebml-scanner.h"
 #include "base/relais-error.h"
 #include "base/relais-log.h"
@@ -30,8 +31,9 @@
 #include "base/relais-websocket-frame.h"
 #include "base/relais-websocket-reader.h"
 
-#define READ_SIZE        (64 * 1024)
-#define MAX_READS_A_TURN 16 /* then other sources of the main context have their turn */
+#define READ_SIZE        512           /* a frame's header, and small messages whole */
+#define MAX_PAYLOAD_READ (1024 * 1024) /* of a message's payload, which is read into its place */
+#define MAX_READS_A_TURN 16            /* then other sources of the main context have their turn */
 #define MAX_OUTPUT_BYTES (64 * 1024)
 #define MAX_TICK_MS      1000 /* also the rhythm of the stats messages */
 #define MIN_TICK_MS      10
@@ -47,10 +49,8 @@ struct _RelaisPublisher
   RelaisPublisherGoneFunc gone_func;
   gpointer user_data;
 
-  GIOStream *io;                 /* owned */
-  GPollableInputStream *input;   /* owned by io */
-  GPollableOutputStream *output; /* owned by io */
-  GSource *input_source;         /* owned; NULL while paused or closing is over */
+  RelaisConnection connection;
+  GSource *input_source;  /* owned; NULL while paused or closing is over */
   GSource *output_source; /* owned; NULL while there is nothing to write or it was not tried yet */
   GSource *tick_source;   /* owned */
   GSource *gone_source;   /* owned */
@@ -72,7 +72,7 @@ struct _RelaisPublisher
 
 /* Output */
 
-static gboolean write_more (GObject *stream, gpointer user_data);
+static gboolean write_more (gpointer user_data);
 
 static void
 destroy_source (GSource **source)
@@ -122,19 +122,21 @@ write_out (RelaisPublisher *self)
 {
   while (self->out->len > 0)
     {
+      struct iovec piece = { self->out->data, self->out->len };
       g_autoptr (GError) error = NULL;
-      gssize n = g_pollable_output_stream_write_nonblocking (self->output, self->out->data,
-                                                             self->out->len, NULL, &error);
+      gssize n = relais_connection_write (&self->connection, &piece, 1, &error);
 
+      if (n == RELAIS_CONNECTION_WOULD_BLOCK)
+        {
+          if (self->output_source == NULL)
+            self->output_source
+                = attach_source (relais_connection_new_source (&self->connection, G_IO_OUT),
+                                 "relais-publisher-output", INPUT_PRIORITY, write_more, self);
+          return;
+        }
       if (n < 0)
         {
-          if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
-            be_gone (self, error->message);
-          else if (self->output_source == NULL)
-            self->output_source
-                = attach_source (g_pollable_output_stream_create_source (self->output, NULL),
-                                 "relais-publisher-output", INPUT_PRIORITY,
-                                 G_SOURCE_FUNC (write_more), self);
+          be_gone (self, error->message);
           return;
         }
       self->last_written = g_get_monotonic_time ();
@@ -144,7 +146,7 @@ write_out (RelaisPublisher *self)
 }
 
 static gboolean
-write_more (GObject *stream, gpointer user_data)
+write_more (gpointer user_data)
 {
   RelaisPublisher *self = user_data;
 
@@ -243,15 +245,14 @@ take_replaced (gpointer publisher)
 
 /* Input */
 
-static gboolean read_input (GObject *stream, gpointer user_data);
+static gboolean read_input (gpointer user_data);
 
 static void
 start_reading (RelaisPublisher *self)
 {
   if (self->input_source == NULL)
-    self->input_source = attach_source (g_pollable_input_stream_create_source (self->input, NULL),
-                                        "relais-publisher-input", INPUT_PRIORITY,
-                                        G_SOURCE_FUNC (read_input), self);
+    self->input_source = attach_source (relais_connection_new_source (&self->connection, G_IO_IN),
+                                        "relais-publisher-input", INPUT_PRIORITY, read_input, self);
 }
 
 static void
@@ -363,14 +364,17 @@ static const RelaisWebsocketReaderHandlers reader_handlers = {
   .close = take_close,
 };
 
-/* Returns whether reading can go on. */
+/* Takes the bytes that are in the reader's room and, behind them, in @rest. Returns whether reading
+ * can go on. */
 static gboolean
-feed (RelaisPublisher *self, const guint8 *data, gsize size)
+feed (RelaisPublisher *self, gsize in_room, const guint8 *rest, gsize rest_size)
 {
   g_autoptr (GError) error = NULL;
 
   self->last_heard = g_get_monotonic_time ();
-  if (!relais_websocket_reader_feed (&self->reader, data, size, &reader_handlers, self, &error))
+  if (!relais_websocket_reader_feed_room (&self->reader, in_room, &reader_handlers, self, &error)
+      || !relais_websocket_reader_feed (&self->reader, rest, rest_size, &reader_handlers, self,
+                                        &error))
     {
       if (error->code == RELAIS_ERROR_TOO_LARGE)
         {
@@ -392,27 +396,38 @@ feed (RelaisPublisher *self, const guint8 *data, gsize size)
   return self->input_source != NULL;
 }
 
+/* A message's payload goes from the socket straight to where it stays; only what is behind it, a
+ * header or a small message, is copied. */
 static gboolean
-read_input (GObject *stream, gpointer user_data)
+read_input (gpointer user_data)
 {
   RelaisPublisher *self = user_data;
-  guint8 buffer[READ_SIZE];
+  guint8 rest[READ_SIZE];
 
   for (guint i = 0; i < MAX_READS_A_TURN; i++)
     {
       g_autoptr (GError) error = NULL;
-      gssize n = g_pollable_input_stream_read_nonblocking (self->input, buffer, sizeof buffer, NULL,
-                                                           &error);
+      guint8 *room;
+      gsize room_size = relais_websocket_reader_get_room (&self->reader, &room);
+      gboolean has_rest = room_size <= MAX_PAYLOAD_READ;
+      struct iovec pieces[]
+          = { { room, MIN (room_size, MAX_PAYLOAD_READ) }, { rest, has_rest ? sizeof rest : 0 } };
+      gssize n = relais_connection_read (&self->connection, pieces, G_N_ELEMENTS (pieces), &error);
+      gsize in_room;
 
-      if (n < 0 && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+      if (n == RELAIS_CONNECTION_WOULD_BLOCK)
         return G_SOURCE_CONTINUE;
       if (n <= 0)
         {
           be_gone (self, n == 0 ? "its connection ended without a close" : error->message);
           return G_SOURCE_REMOVE;
         }
-      if (!feed (self, buffer, (gsize) n))
+      in_room = MIN ((gsize) n, pieces[0].iov_len);
+      if (!feed (self, in_room, rest, (gsize) n - in_room))
         return G_SOURCE_REMOVE;
+      /* Nothing more is there; if there is, the source tells. */
+      if ((gsize) n < pieces[0].iov_len + pieces[1].iov_len)
+        return G_SOURCE_CONTINUE;
     }
   return G_SOURCE_CONTINUE;
 }
@@ -510,6 +525,7 @@ get_tick_ms (const RelaisConfig *config)
  * @streams: the server's streams
  * @stream_id: the stream to publish; an id that is not valid is refused
  * @io: (transfer full): the connection after its WebSocket handshake
+ * @fd: the connection's socket
  * @address: the client's address in words
  * @config: the configuration, which must outlive the publisher
  * @gone_func: called once when the connection is over; it has to free the publisher
@@ -523,6 +539,7 @@ RelaisPublisher *
 relais_publisher_new (RelaisStreamTable *streams,
                       const char *stream_id,
                       GIOStream *io,
+                      int fd,
                       const char *address,
                       const RelaisConfig *config,
                       RelaisPublisherGoneFunc gone_func,
@@ -537,9 +554,7 @@ relais_publisher_new (RelaisStreamTable *streams,
   self->address = g_strdup (address);
   self->gone_func = gone_func;
   self->user_data = user_data;
-  self->io = io;
-  self->input = G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (io));
-  self->output = G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (io));
+  relais_connection_init (&self->connection, io, fd);
   self->out = g_byte_array_new ();
   self->scanner = relais_ebml_scanner_new ((gsize) config->header_max_bytes);
   relais_websocket_reader_init (&self->reader, (guint32) config->chunk_max_bytes);
@@ -573,8 +588,7 @@ relais_publisher_free (RelaisPublisher *self)
   destroy_source (&self->output_source);
   destroy_source (&self->tick_source);
   destroy_source (&self->gone_source);
-  g_io_stream_close (self->io, NULL, NULL);
-  g_object_unref (self->io);
+  relais_connection_clear (&self->connection);
   relais_websocket_reader_clear (&self->reader);
   relais_ebml_scanner_free (self->scanner);
   g_byte_array_unref (self->out);

@@ -14,6 +14,7 @@ typedef void (*RelaisPublisherGoneFunc) (RelaisPublisher *publisher, gpointer us
 RelaisPublisher *relais_publisher_new (RelaisStreamTable *streams,
                                        const char *stream_id,
                                        GIOStream *io,
+                                       int fd,
                                        const char *address,
                                        const RelaisConfig *config,
                                        RelaisPublisherGoneFunc gone_func,

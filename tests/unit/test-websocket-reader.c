@@ -93,9 +93,27 @@ add_frame (GByteArray *out, guint8 first, gconstpointer payload, gsize size)
   add_frame_as (out, first, payload, size, -1);
 }
 
+/* What belongs into the reader's room goes there, the rest behind it. */
+static gboolean
+feed_with_room (RelaisWebsocketReader *reader,
+                const guint8 *data,
+                gsize size,
+                GString *log,
+                GError **error)
+{
+  guint8 *room;
+  gsize in_room = MIN (relais_websocket_reader_get_room (reader, &room), size);
+
+  if (in_room > 0)
+    memcpy (room, data, in_room);
+  return relais_websocket_reader_feed_room (reader, in_room, &handlers, log, error)
+         && relais_websocket_reader_feed (reader, data + in_room, size - in_room, &handlers, log,
+                                          error);
+}
+
 /* Feeds in pieces of @step bytes. Returns: the events. */
 static char *
-read_all (const guint8 *data, gsize size, gsize step)
+read_all (const guint8 *data, gsize size, gsize step, gboolean with_room)
 {
   g_auto (RelaisWebsocketReader) reader;
   g_autoptr (GError) error = NULL;
@@ -108,7 +126,8 @@ read_all (const guint8 *data, gsize size, gsize step)
       gsize len = MIN (step, size - at);
       g_autofree guint8 *piece = g_memdup2 (data + at, len);
 
-      if (!relais_websocket_reader_feed (&reader, piece, len, &handlers, log, &error))
+      if (!(with_room ? feed_with_room (&reader, piece, len, log, &error)
+                      : relais_websocket_reader_feed (&reader, piece, len, &handlers, log, &error)))
         {
           guint16 code = relais_websocket_reader_get_close_code (&reader);
 
@@ -134,9 +153,11 @@ assert_events (GByteArray *data, const char *expected)
 
   for (gsize i = 0; i < G_N_ELEMENTS (steps); i++)
     {
-      g_autofree char *events = read_all (data->data, data->len, steps[i]);
+      g_autofree char *events = read_all (data->data, data->len, steps[i], FALSE);
+      g_autofree char *with_room = read_all (data->data, data->len, steps[i], TRUE);
 
       g_assert_cmpstr (events, ==, expected);
+      g_assert_cmpstr (with_room, ==, expected);
     }
 }
 
@@ -295,7 +316,7 @@ test_bad_headers (void)
 
       g_byte_array_append (data, (const guint8 *) bad[i].data, bad[i].size);
       assert_events (data, expected);
-      early = read_all (data->data, data->len - 1, 1);
+      early = read_all (data->data, data->len - 1, 1, FALSE);
       g_assert_cmpstr (early, ==, "");
     }
 }
