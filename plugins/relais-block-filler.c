@@ -81,7 +81,7 @@ find_missed_limit (RelaisBlockWriter *self,
   if (!self->settings.hold_units || now <= MIN (said, limit))
     return G_MAXUINT64;
   more = track == flowing || has_more (self, track);
-  if (now > said && more)
+  if (now > said && (track->is_video || more))
     return said;
   if (track == flowing)
     matters = !in_unit;
