@@ -33,6 +33,9 @@ const STUCK = 0.15;
 const NEAR_GAP = 0.04;
 /** Who stands still this close before a gap stands still because of it: sound runs dry well before the end. */
 const BEFORE_GAP = 0.5;
+/** For so long after pictures were appended again they are watched, and so long may none come. */
+const OVERLAP_TIME = 3;
+const NO_PICTURE = 0.25;
 /** No media for this long and a playhead that stands still: the buffer is as good as dry, browsers keep a little back. */
 const SILENT = 0.4;
 /** A stall longer than this is an outage; it says nothing about the latency that would have been enough. */
@@ -41,6 +44,8 @@ const HANG = 1.5;
 const SEEK_LIMIT = 8;
 /** Seconds of decoding a second of media costs, until a seek has been measured. */
 const FIRST_DECODE_COST = 0.05;
+/** A decoder that costs more could not play at all; a seek that took longer waited for media, not for the decoder. */
+const DEAREST_DECODE = 1;
 const HOLD_LIMIT = 2;
 
 /**
@@ -73,6 +78,8 @@ export class LiveEdge {
   #lastTime = NaN;
   #progressAt = 0;
   #seekingSince = NaN;
+  #overlapUntil = NaN;
+  #pictureAt = 0;
   #hangs = [];
 
   /** Whether the person wants it to play. */
@@ -146,6 +153,23 @@ export class LiveEdge {
   }
 
   /**
+   * After a reconnection the newest group of pictures is appended again. Chromium plays what it had of it, then shows no picture before
+   * the next group, perhaps seconds later, while the sound runs on; unless it seeks to where it is.
+   */
+  overlapped() {
+    const video = this.#video;
+    if (!video.requestVideoFrameCallback) return;
+    const begun = clock();
+    this.#overlapUntil = begun + OVERLAP_TIME;
+    this.#pictureAt = begun;
+    const picture = () => {
+      this.#pictureAt = clock();
+      if (this.#pictureAt < this.#overlapUntil) video.requestVideoFrameCallback(picture);
+    };
+    video.requestVideoFrameCallback(picture);
+  }
+
+  /**
    * To be called after each append.
    *
    * @param {number} before the edge before it
@@ -182,8 +206,13 @@ export class LiveEdge {
       return;
     }
     if (video.seeking) {
+      const gapEnd = this.#gapAt(video.currentTime, BEFORE_GAP);
       if (Number.isNaN(this.#seekingSince)) this.#seekingSince = now;
-      else if (now - this.#seekingSince > SEEK_LIMIT) {
+      else if (gapEnd && now - this.#seekingSince > STUCK) {
+        // What it waits for lies behind the gap.
+        this.#seekingSince = NaN;
+        this.#leap(video.currentTime, gapEnd);
+      } else if (now - this.#seekingSince > SEEK_LIMIT) {
         this.#seekingSince = NaN;
         this.#jump('a seek did not end');
       }
@@ -192,6 +221,12 @@ export class LiveEdge {
     }
     this.#seekingSince = NaN;
     const time = video.currentTime;
+    if (now < this.#overlapUntil && now - this.#pictureAt > NO_PICTURE && time > this.#lastTime) {
+      this.#overlapUntil = NaN;
+      this.#handlers.onLog('no pictures: seeking to where it is');
+      this.#seek(time);
+      return;
+    }
     const still = time === this.#lastTime && now - this.#progressAt > STUCK && !this.holding;
     const gapEnd = this.#gapAt(time, still ? BEFORE_GAP : NEAR_GAP);
     if (gapEnd) {
@@ -281,7 +316,7 @@ export class LiveEdge {
     const span = this.#seekSpan;
     this.#seekSpan = NaN;
     if (!(span > 0.2)) return;
-    const cost = (clock() - this.#seekStart) / span;
+    const cost = Math.min(DEAREST_DECODE, (clock() - this.#seekStart) / span);
     this.#decodeCost += (cost - this.#decodeCost) * (cost > this.#decodeCost ? 0.7 : 0.4);
   }
 

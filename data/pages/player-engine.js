@@ -331,7 +331,10 @@ export class PlayerEngine {
   /** Notices a timeline that went back, as after a restart of the server, and begins anew for it. */
   #firstUnit(time) {
     this.#facts.waitsForKeyframe = false;
-    if (!this.#current.firstUnit(time, this.#buffer.start, this.#buffer.edge)) return;
+    if (!this.#current.firstUnit(time, this.#buffer.start, this.#buffer.edge)) {
+      if (time < this.#buffer.edge && this.#current.hasVideo) this.#edge.overlapped();
+      return;
+    }
     this.note('the stream’s time went back: beginning anew');
     this.#rebuild();
   }
@@ -464,7 +467,8 @@ export class PlayerEngine {
   }
 
   #playing() {
-    this.#resumed();
+    // While the picture is held Firefox says so with each piece that comes.
+    if (!this.#edge.holding) this.#resumed();
     if (!this.#video.requestVideoFrameCallback || !this.#current.hasVideo) this.#firstFrame();
   }
 
