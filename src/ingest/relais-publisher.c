@@ -31,7 +31,7 @@
 #include "base/relais-websocket-frame.h"
 #include "base/relais-websocket-reader.h"
 
-#define READ_SIZE        512           /* a frame's header, and small messages whole */
+#define READ_SIZE        (64 * 1024)   /* frames' headers, and what else is behind a payload */
 #define MAX_PAYLOAD_READ (1024 * 1024) /* of a message's payload, which is read into its place */
 #define MAX_READS_A_TURN 16            /* then other sources of the main context have their turn */
 #define MAX_OUTPUT_BYTES (64 * 1024)
@@ -396,8 +396,8 @@ feed (RelaisPublisher *self, gsize in_room, const guint8 *rest, gsize rest_size)
   return self->input_source != NULL;
 }
 
-/* A message's payload goes from the socket straight to where it stays; only what is behind it, a
- * header or a small message, is copied. */
+/* What is missing of a large message's payload goes from the socket straight to where it stays.
+ * What is behind it comes with the same system call and is copied. */
 static gboolean
 read_input (gpointer user_data)
 {

@@ -2,11 +2,14 @@
 
 /* One recording's way through GStreamer:
  *
- *   appsrc ! matroskademux ! [h264parse !] livematroskamux ! tee ! appsink
+ *   appsrc ! matroskademux ! [h264parse !] livematroskamux ! tee ! a pad of our own
  *
- * Everything between appsrc and appsink runs on appsrc's streaming thread: a chunk goes in, its
- * blocks come out within the same call chain. When appsrc goes on to the next chunk, or has no more
- * (`need-data`), the blocks so far are one unit. A sync point opens a unit of its own.
+ * Everything behind appsrc runs on appsrc's streaming thread: a chunk goes in, its blocks come out
+ * within the same call chain. When appsrc goes on to the next chunk, or has no more (`need-data`),
+ * the blocks so far are one unit. A sync point opens a unit of its own.
+ *
+ * The end is a bare pad and not an appsink, which queues every block, wakes whoever might wait for
+ * it with a system call, and makes a sample of it, only to be emptied by the same thread at once.
  *
  * Owner: the stream, on the main context. The handlers' open_epoch() and unit() run on the
  * streaming thread, done() on the main context. relais_pipeline_free() stops the streaming thread
@@ -37,16 +40,18 @@ struct _RelaisPipeline
   gpointer user_data;
 
   GstElement *pipeline; /* owned */
-  GstElement *src;      /* owned by the pipeline, as the three below */
+  GstElement *src;      /* owned by the pipeline, as the two below */
   GstElement *mux;
   GstElement *tee;
-  GstElement *sink;
+  GstPad *sink_pad;   /* owned: where blocks come out */
+  GstEvent *unit_end; /* owned: sent again and again */
 
   /* Only the streaming thread uses these. */
   RelaisEpoch *epoch;    /* owned; NULL until the header is complete */
   GPtrArray *blocks;     /* owned GstBuffer: the unit that is being built */
   gsize blocks_size;     /* in bytes */
   gboolean blocks_start; /* the first of them is a sync point */
+  gboolean has_chunk;    /* one went in whose unit was not ended yet */
   gboolean has_video, has_audio;
 
   /* When the newest chunk was pushed, in µs: written by the main thread, read by the streaming
@@ -182,27 +187,30 @@ open_epoch (RelaisPipeline *self, GstCaps *caps)
   return TRUE;
 }
 
+/* Chain function of the last pad. */
 static GstFlowReturn
-take_sample (GstAppSink *sink, gpointer user_data)
+take_block (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
-  RelaisPipeline *self = user_data;
-  g_autoptr (GstSample) sample = gst_app_sink_pull_sample (sink);
-  GstBuffer *buffer;
+  RelaisPipeline *self = gst_pad_get_element_private (pad);
 
-  if (sample == NULL)
-    return GST_FLOW_EOS;
-  buffer = gst_sample_get_buffer (sample);
   if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_HEADER))
     {
       finish_unit (self);
       g_clear_pointer (&self->epoch, relais_epoch_unref);
+      gst_buffer_unref (buffer);
       return GST_FLOW_OK;
     }
-  if (self->epoch == NULL && !open_epoch (self, gst_sample_get_caps (sample)))
+  if (self->epoch == NULL)
     {
-      end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_INTERNAL,
-                                   "the muxer sent media without a header"));
-      return GST_FLOW_ERROR;
+      g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+
+      if (caps == NULL || !open_epoch (self, caps))
+        {
+          gst_buffer_unref (buffer);
+          end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_INTERNAL,
+                                       "the muxer sent media without a header"));
+          return GST_FLOW_ERROR;
+        }
     }
 
   if (!GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT))
@@ -210,20 +218,28 @@ take_sample (GstAppSink *sink, gpointer user_data)
       finish_unit (self);
       self->blocks_start = TRUE;
     }
-  g_ptr_array_add (self->blocks, gst_buffer_ref (buffer));
   self->blocks_size += gst_buffer_get_size (buffer);
+  g_ptr_array_add (self->blocks, buffer);
   return GST_FLOW_OK;
 }
 
 static void
-take_end (GstAppSink *sink, gpointer user_data)
+take_end (RelaisPipeline *self)
 {
-  RelaisPipeline *self = user_data;
-
   finish_unit (self);
   end_with (self, self->epoch != NULL ? NULL
                                       : g_error_new (RELAIS_ERROR, RELAIS_ERROR_NO_HEADER,
                                                      "the recording ended before its first frame"));
+}
+
+/* Event function of the last pad. The pad itself keeps the caps. */
+static gboolean
+take_event (GstPad *pad, GstObject *parent, GstEvent *event)
+{
+  if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+    take_end (gst_pad_get_element_private (pad));
+  gst_event_unref (event);
+  return TRUE;
 }
 
 /* The chunk that went in last has come out to its end: that is one unit. */
@@ -232,11 +248,13 @@ end_unit (RelaisPipeline *self)
 {
   g_autoptr (GstPad) pad = NULL;
 
+  if (!self->has_chunk)
+    return;
+  self->has_chunk = FALSE;
   if (!self->has_video && !self->has_audio)
     return;
   pad = gst_element_get_static_pad (self->mux, self->has_video ? "video_0" : "audio_0");
-  gst_pad_send_event (pad, gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
-                                                 gst_structure_new_empty (RELAIS_UNIT_END_EVENT)));
+  gst_pad_send_event (pad, gst_event_ref (self->unit_end));
   finish_unit (self);
 }
 
@@ -244,7 +262,10 @@ end_unit (RelaisPipeline *self)
 static GstPadProbeReturn
 take_next_chunk (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
-  end_unit (user_data);
+  RelaisPipeline *self = user_data;
+
+  end_unit (self);
+  self->has_chunk = TRUE;
   return GST_PAD_PROBE_OK;
 }
 
@@ -442,10 +463,22 @@ add_element (RelaisPipeline *self, const char *factory, GError **error)
 }
 
 static gboolean
+link_sink_pad (RelaisPipeline *self)
+{
+  g_autoptr (GstPad) tee_pad = gst_element_request_pad_simple (self->tee, "src_%u");
+
+  self->sink_pad = gst_object_ref_sink (gst_pad_new ("ring", GST_PAD_SINK));
+  gst_pad_set_element_private (self->sink_pad, self);
+  gst_pad_set_chain_function (self->sink_pad, take_block);
+  gst_pad_set_event_function (self->sink_pad, take_event);
+  gst_pad_set_active (self->sink_pad, TRUE);
+  return gst_pad_link (tee_pad, self->sink_pad) == GST_PAD_LINK_OK;
+}
+
+static gboolean
 build (RelaisPipeline *self, const RelaisConfig *config, guint64 timestamp_offset, GError **error)
 {
   GstAppSrcCallbacks src_callbacks = { .need_data = take_drained };
-  GstAppSinkCallbacks sink_callbacks = { .eos = take_end, .new_sample = take_sample };
   g_autoptr (GstBus) bus = NULL;
   g_autoptr (GstPad) src_pad = NULL;
   GstElement *demux;
@@ -457,8 +490,7 @@ build (RelaisPipeline *self, const RelaisConfig *config, guint64 timestamp_offse
   if ((self->src = add_element (self, "appsrc", error)) == NULL
       || (demux = add_element (self, "matroskademux", error)) == NULL
       || (self->mux = add_element (self, "livematroskamux", error)) == NULL
-      || (self->tee = add_element (self, "tee", error)) == NULL
-      || (self->sink = add_element (self, "appsink", error)) == NULL)
+      || (self->tee = add_element (self, "tee", error)) == NULL)
     return FALSE;
 
   /* max-bytes 0: the publisher's limit is relais_pipeline_get_queued_bytes(). */
@@ -468,15 +500,13 @@ build (RelaisPipeline *self, const RelaisConfig *config, guint64 timestamp_offse
   g_object_set (self->mux, "hold-units", TRUE, "timestamp-offset", timestamp_offset, "quiet-time",
                 (guint64) config->quiet_track_ms * GST_MSECOND, "leave-time",
                 (guint64) config->quiet_track_drop_ms * GST_MSECOND, NULL);
-  g_object_set (self->sink, "sync", FALSE, "async", FALSE, "enable-last-sample", FALSE, NULL);
   gst_app_src_set_callbacks (GST_APP_SRC (self->src), &src_callbacks, self, NULL);
-  gst_app_sink_set_callbacks (GST_APP_SINK (self->sink), &sink_callbacks, self, NULL);
   src_pad = gst_element_get_static_pad (self->src, "src");
   gst_pad_add_probe (src_pad, GST_PAD_PROBE_TYPE_BUFFER, take_next_chunk, self, NULL);
   g_signal_connect (demux, "pad-added", G_CALLBACK (take_pad), self);
 
-  if (!gst_element_link (self->src, demux)
-      || !gst_element_link_many (self->mux, self->tee, self->sink, NULL)
+  if (!gst_element_link (self->src, demux) || !gst_element_link (self->mux, self->tee)
+      || !link_sink_pad (self)
       || gst_element_set_state (self->pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE)
     {
       g_set_error (error, RELAIS_ERROR, RELAIS_ERROR_INTERNAL, "the pipeline does not start");
@@ -509,6 +539,8 @@ relais_pipeline_new (const char *stream_id,
   self->stream_id = g_strdup (stream_id);
   self->handlers = *handlers;
   self->user_data = user_data;
+  self->unit_end = gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
+                                         gst_structure_new_empty (RELAIS_UNIT_END_EVENT));
   self->blocks = g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
   g_mutex_init (&self->lock);
   if (!build (self, config, timestamp_offset, error))
@@ -535,6 +567,10 @@ relais_pipeline_free (RelaisPipeline *self)
 {
   gst_element_set_state (self->pipeline, GST_STATE_NULL);
   gst_object_unref (self->pipeline);
+  if (self->sink_pad != NULL)
+    gst_pad_set_active (self->sink_pad, FALSE);
+  gst_clear_object (&self->sink_pad);
+  gst_event_unref (self->unit_end);
   destroy_source (&self->done_source);
   destroy_source (&self->drain_source);
   g_clear_pointer (&self->epoch, relais_epoch_unref);
