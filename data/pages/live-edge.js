@@ -33,7 +33,7 @@ const STUCK = 0.15;
 const NEAR_GAP = 0.04;
 /** Who stands still this close before a gap stands still because of it: sound runs dry well before the end. */
 const BEFORE_GAP = 0.5;
-/** For so long after pictures were appended again they are watched, and so long may none come. */
+/** For so long after pictures that were appended again they are watched, and so long may none come while the clock runs. */
 const OVERLAP_TIME = 3;
 const NO_PICTURE = 0.25;
 /** No media for this long and a playhead that stands still: the buffer is as good as dry, browsers keep a little back. */
@@ -78,7 +78,7 @@ export class LiveEdge {
   #lastTime = NaN;
   #progressAt = 0;
   #seekingSince = NaN;
-  #overlapUntil = NaN;
+  #overlapEnd = NaN;
   #pictureAt = 0;
   #hangs = [];
 
@@ -159,12 +159,10 @@ export class LiveEdge {
   overlapped() {
     const video = this.#video;
     if (!video.requestVideoFrameCallback) return;
-    const begun = clock();
-    this.#overlapUntil = begun + OVERLAP_TIME;
-    this.#pictureAt = begun;
+    this.#overlapEnd = this.#buffer.edge + OVERLAP_TIME;
     const picture = () => {
       this.#pictureAt = clock();
-      if (this.#pictureAt < this.#overlapUntil) video.requestVideoFrameCallback(picture);
+      if (video.currentTime < this.#overlapEnd) video.requestVideoFrameCallback(picture);
     };
     video.requestVideoFrameCallback(picture);
   }
@@ -221,8 +219,10 @@ export class LiveEdge {
     }
     this.#seekingSince = NaN;
     const time = video.currentTime;
-    if (now < this.#overlapUntil && now - this.#pictureAt > NO_PICTURE && time > this.#lastTime) {
-      this.#overlapUntil = NaN;
+    if (!(time > this.#lastTime)) {
+      this.#pictureAt = now;
+    } else if (time < this.#overlapEnd && now - this.#pictureAt > NO_PICTURE) {
+      this.#overlapEnd = NaN;
       this.#handlers.onLog('no pictures: seeking to where it is');
       this.#seek(time);
       return;

@@ -11,7 +11,7 @@ import { publish } from './publisher.mjs';
 const AT_TARGET = 0.2;
 
 /* What the browsers themselves write to the console when a connection is lost, which no page can keep from happening. */
-const NETWORK_WORDS = /WebSocket|net::ERR_|NS_ERROR|NetworkError|can.t establish a connection|was interrupted while the page was loading/i;
+export const NETWORK_WORDS = /WebSocket|net::ERR_|NS_ERROR|NetworkError|can.t establish a connection|was interrupted while the page was loading/i;
 
 /* Runs in the page. `longest`: the longest time between two different pictures, and without progress of the clock. */
 function look(find, token) {
@@ -81,10 +81,14 @@ export class Witness {
 
   /** Resolves when it plays at its target latency, with no claim about pictures. */
   async atTarget() {
-    await this.page.wait((near) => {
-      const { state, latency, targetLatency, video } = document.querySelector('relais-player');
-      return state === 'live' && !video.paused && Math.abs(latency - targetLatency) < near;
-    }, 'the target latency', AT_TARGET);
+    try {
+      await this.page.wait((near) => {
+        const { state, latency, targetLatency, video } = document.querySelector('relais-player');
+        return state === 'live' && !video.paused && Math.abs(latency - targetLatency) < near;
+      }, 'the target latency', AT_TARGET);
+    } catch (error) {
+      throw new Error(`${error.message}\n${JSON.stringify(await this.stats)}`, { cause: error });
+    }
   }
 
   /**
