@@ -2,7 +2,9 @@
 
 /* The load generator: `bench-load SCENARIO --port N --pid N …` runs one scenario against a server
  * and prints one JSON object. `bench-load media --megabytes N` writes the synthetic recording to
- * standard output; `bench-load time COMMAND…` runs a command and prints the CPU time that it took.
+ * standard output; `bench-load time COMMAND…` runs a command and prints the CPU time that it took;
+ * `bench-load feed MEGABYTES COMMAND…` does so with the recording on the command's standard input,
+ * which is a TCP connection, a chunk a send, as a publisher sends it.
  */
 
 #include "config.h"
@@ -12,10 +14,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench-media.h"
 #include "bench-scenarios.h"
+#include "bench-socket.h"
 
 static BenchOptions options = {
   .viewers = 400,
@@ -85,23 +90,60 @@ seconds_of (struct timeval time)
   return (double) time.tv_sec + (double) time.tv_usec / 1e6;
 }
 
-static int
-time_command (char **command)
+/* Starts a command; with @input as its standard input where that is not negative. */
+static pid_t
+start_command (char **command, int input)
 {
-  struct rusage used;
-  int status;
   pid_t pid = fork ();
 
   if (pid == 0)
     {
+      if (input >= 0)
+        dup2 (input, STDIN_FILENO);
       execvp (command[0], command);
       g_printerr ("%s: %s\n", command[0], g_strerror (errno));
       _exit (127);
     }
+  return pid;
+}
+
+static int
+print_time (pid_t pid, char **command)
+{
+  struct rusage used;
+  int status;
+
   if (pid < 0 || wait4 (pid, &status, 0, &used) != pid || status != 0)
     g_error ("%s failed", command[0]);
   printf ("{\"cpu\":%.6f}\n", seconds_of (used.ru_utime) + seconds_of (used.ru_stime));
   return 0;
+}
+
+static int
+feed_command (double megabytes, char **command)
+{
+  g_autoptr (BenchMedia) media
+      = bench_media_new ((guint) options.unit_bytes, (guint) options.unit_ms,
+                         (guint) options.keyframe_ms);
+  g_autoptr (GBytes) header = bench_media_make_header (media);
+  guint port;
+  int listener = bench_listen (&port);
+  int ours = bench_connect (port, TRUE);
+  int theirs = accept4 (listener, NULL, NULL, SOCK_CLOEXEC);
+  pid_t pid = start_command (command, theirs);
+  gsize size;
+
+  close (theirs);
+  close (listener);
+  bench_send_all (ours, g_bytes_get_data (header, NULL), g_bytes_get_size (header));
+  for (guint64 i = 0; (double) i * options.unit_bytes < megabytes * 1e6; i++)
+    {
+      const guint8 *chunk = bench_media_make_chunk (media, i, &size);
+
+      bench_send_all (ours, chunk, size);
+    }
+  close (ours);
+  return print_time (pid, command);
 }
 
 static void
@@ -128,7 +170,9 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
 
   if (argc > 2 && strcmp (argv[1], "time") == 0)
-    return time_command (argv + 2);
+    return print_time (start_command (argv + 2, -1), argv + 2);
+  if (argc > 3 && strcmp (argv[1], "feed") == 0)
+    return feed_command (g_ascii_strtod (argv[2], NULL), argv + 3);
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error) || argc != 2)
     {
