@@ -15,7 +15,9 @@ const server = shared(() => startServer({ set: { 'republish-grace-ms': 100 } }),
 const browsers = { chromium: browserOf('chromium'), firefox: browserOf('firefox') };
 
 /* Where sound flows and pictures pause for longer than the server's threshold (a still canvas, or a recorder that the machine held up),
- * repeat frames fill in, and what comes late is lifted behind them. */
+ * repeat frames fill in, and what comes late is lifted behind them. The demuxer gives its last blocks with the end, when nobody
+ * counts any more: a filler may go before each. */
+const AT_THE_END = 2;
 const RECORDINGS = [
   { browser: 'chromium', mime: 'video/webm;codecs=vp8,opus' },
   { browser: 'chromium', mime: 'video/webm;codecs=vp8', audio: false },
@@ -51,10 +53,10 @@ for (const { browser, compare, ...want } of RECORDINGS) {
     await one.waitLog(new RegExp(`\\b${id}: chunk #${pieces.chunks.length},`));
     // Just so many frames were added as the server says, and only what it says it lifted is not where it was.
     const { tracks } = await one.json(`/api/v1/streams/${id}`);
-    const extra = Object.fromEntries(tracks.map(({ kind, fillers }) => [kind, fillers]));
+    const extra = Object.fromEntries(tracks.map(({ kind, fillers }) => [kind, fillers + AT_THE_END]));
     const options = { extra, shift: tracks.some(({ lifted }) => lifted > 0) ? 400 : 3, ...compare };
     if (want.still && audio)
-      assert.ok(extra.video > 0, 'nothing repeats the still picture');
+      assert.ok(extra.video > AT_THE_END, 'nothing repeats the still picture');
     await publisher.end();
     const starts = [];
     for (const [index, viewer] of viewers.entries()) {

@@ -28,6 +28,9 @@ export function test(name, options, fn) {
     } catch (error) {
       abandonAll();
       throw error;
+    } finally {
+      // It comes with a good end too.
+      t.signal.removeEventListener('abort', abandonAll);
     }
   });
 }
