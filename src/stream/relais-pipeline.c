@@ -462,12 +462,16 @@ add_element (RelaisPipeline *self, const char *factory, GError **error)
   return element;
 }
 
+/* A pad without a template takes only the caps that it has: no second epoch. */
+static GstStaticPadTemplate sink_template
+    = GST_STATIC_PAD_TEMPLATE ("ring", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+
 static gboolean
 link_sink_pad (RelaisPipeline *self)
 {
   g_autoptr (GstPad) tee_pad = gst_element_request_pad_simple (self->tee, "src_%u");
 
-  self->sink_pad = gst_object_ref_sink (gst_pad_new ("ring", GST_PAD_SINK));
+  self->sink_pad = gst_object_ref_sink (gst_pad_new_from_static_template (&sink_template, "ring"));
   gst_pad_set_element_private (self->sink_pad, self);
   gst_pad_set_chain_function (self->sink_pad, take_block);
   gst_pad_set_event_function (self->sink_pad, take_event);
