@@ -39,8 +39,9 @@ typedef struct
 {
   RelaisSender *sender;
   RelaisStream *stream;
-  GPtrArray *viewers; /* RelaisViewer, owned */
-  gboolean is_queued; /* in the inbox; protected by the sender's lock */
+  GPtrArray *viewers;      /* RelaisViewer, owned */
+  RelaisRingCursor cursor; /* what the viewers were written together so far */
+  gboolean is_queued;      /* in the inbox; protected by the sender's lock */
 } Group;
 
 struct _RelaisSender
@@ -122,6 +123,7 @@ ensure_group (RelaisSender *self, RelaisStream *stream)
   group->stream = stream;
   group->viewers = g_ptr_array_new_with_free_func ((GDestroyNotify) relais_viewer_free);
   g_hash_table_insert (self->groups, stream, group);
+  relais_media_ring_join (relais_stream_get_ring (stream), &group->cursor, TRUE);
   relais_media_ring_add_listener (relais_stream_get_ring (stream), take_news, group);
   return group;
 }
@@ -218,14 +220,20 @@ static void
 write_group (RelaisSender *self, RelaisStream *stream)
 {
   Group *group = g_hash_table_lookup (self->groups, stream);
+  g_auto (RelaisUnitBatch) batch;
 
-  for (guint i = group != NULL ? group->viewers->len : 0; i > 0; i--)
+  if (group == NULL)
+    return;
+  relais_unit_batch_read (&batch, relais_stream_get_ring (stream), &group->cursor);
+  for (guint i = group->viewers->len; i > 0; i--)
     {
       RelaisViewer *viewer = g_ptr_array_index (group->viewers, i - 1);
       gboolean was_last = group->viewers->len == 1;
 
-      if (!relais_viewer_is_blocked (viewer) && !settle (self, viewer, relais_viewer_write (viewer))
-          && was_last)
+      if (i > 1)
+        relais_viewer_prefetch (g_ptr_array_index (group->viewers, i - 2));
+      if (!relais_viewer_is_blocked (viewer)
+          && !settle (self, viewer, relais_viewer_write_batch (viewer, &batch)) && was_last)
         return;
     }
 }

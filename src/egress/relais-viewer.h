@@ -3,6 +3,7 @@
 
 #include <gio/gio.h>
 
+#include "egress/relais-unit-batch.h"
 #include "stream/relais-stream.h"
 
 G_BEGIN_DECLS
@@ -35,6 +36,8 @@ void relais_viewer_refuse (RelaisViewer *self, const GError *error);
 void relais_viewer_start (RelaisViewer *self);
 RelaisViewerResult relais_viewer_read (RelaisViewer *self);
 RelaisViewerResult relais_viewer_write (RelaisViewer *self);
+RelaisViewerResult relais_viewer_write_batch (RelaisViewer *self, const RelaisUnitBatch *batch);
+void relais_viewer_prefetch (const RelaisViewer *self);
 RelaisViewerResult relais_viewer_check_time (RelaisViewer *self, gint64 now);
 void relais_viewer_close (RelaisViewer *self, guint16 code, const char *reason);
 gboolean relais_viewer_is_blocked (const RelaisViewer *self);
