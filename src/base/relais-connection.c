@@ -14,6 +14,7 @@
 #include "base/relais-connection.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define MAX_PIECES 32 /* of one write through TLS; what is more is written by the next one */
@@ -59,9 +60,11 @@ relais_connection_clear (RelaisConnection *self)
 static gssize
 take_errno (GError **error)
 {
-  if (errno == EAGAIN)
+  int code = errno;
+
+  if (code == EAGAIN)
     return RELAIS_CONNECTION_WOULD_BLOCK;
-  g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (errno), g_strerror (errno));
+  g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (code), strerrordesc_np (code));
   return -1;
 }
 

@@ -137,16 +137,20 @@ forget_viewer (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* On a sender thread. */
+/* On a sender thread. Not g_main_context_invoke(): that would call on this thread when the main one
+ * is not in its loop, as at the end. */
 static void
 viewer_left (RelaisStream *stream, const char *address, gpointer user_data)
 {
   LeftViewer *left = g_new0 (LeftViewer, 1);
+  g_autoptr (GSource) source = g_idle_source_new ();
 
   left->server = user_data;
   left->stream = stream;
   left->address = g_strdup (address);
-  g_main_context_invoke_full (NULL, G_PRIORITY_DEFAULT, forget_viewer, left, left_viewer_free);
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, forget_viewer, left, left_viewer_free);
+  g_source_attach (source, NULL);
 }
 
 static GError *
