@@ -11,7 +11,13 @@ import { load, startRelais } from '../lib/servers.mjs';
 const ROUNDS = 3;
 const MEGABYTES = 400;
 const STREAMS = 20;
+const CHUNK_BYTES = 31_250;
 
+/**
+ * As fast as it goes, beside GStreamer's elements alone: with the same bytes from a TCP connection, in pieces as large as relais's
+ * chunks; and with a file. A demuxer that has a file reads from it as it likes, which costs less than being pushed to, but no
+ * live stream can be had so.
+ */
 export async function ingest(context) {
   const tool = context.program('bench/bench-load');
   const file = path.join(context.folder, 'media.webm');
@@ -19,14 +25,22 @@ export async function ingest(context) {
   await run(tool, ['media', `--megabytes=${MEGABYTES}`], { output: fd });
   closeSync(fd);
 
-  const gst = (source) => ['gst-launch-1.0', '-q', ...source, '!', 'matroskademux', '!', 'matroskamux', 'streamable=true', '!', 'fakesink', 'sync=false'];
-  const cpuOf = async (command) => JSON.parse((await run(tool, ['time', ...command])).trim().split('\n').at(-1)).cpu;
-  const rounds = { bare: [], full: [], streaming: [], paced: [] };
+  const demuxAndMux = ['matroskademux', '!', 'matroskamux', 'streamable=true', '!', 'fakesink', 'sync=false'];
+  const launch = (...source) => ['gst-launch-1.0', '-q', ...source, '!', ...demuxAndMux];
+  const fromSocket = ['fdsrc', 'fd=0', `blocksize=${CHUNK_BYTES}`];
+  const contenders = {
+    socket: (megabytes) => ['feed', megabytes, ...launch(...fromSocket)],
+    queue: (megabytes) => ['feed', megabytes, ...launch(...fromSocket, '!', 'queue', 'max-size-buffers=0', 'max-size-time=0', 'max-size-bytes=16777216')],
+    file: (megabytes) => ['time', ...launch('filesrc', `location=${file}`, `blocksize=${CHUNK_BYTES}`, `num-buffers=${Math.ceil((megabytes * 1e6) / CHUNK_BYTES)}`)],
+  };
+  const cpuOf = async (command) => JSON.parse((await run(tool, command.map(String))).trim().split('\n').at(-1)).cpu;
+  // A first megabyte alone shows what starting costs.
+  const perGbOf = async (command) => ((await cpuOf(command(MEGABYTES))) - (await cpuOf(command(1)))) / (MEGABYTES - 1) * 1000;
+
+  const rounds = { socket: [], queue: [], file: [], full: [], streaming: [], paced: [] };
   for (let round = 0; round < ROUNDS; round += 1) {
-    // A first megabyte alone shows what starting costs.
-    const empty = await cpuOf(gst(['filesrc', `location=${file}`, 'blocksize=31250', 'num-buffers=32']));
-    const whole = await cpuOf(gst(['filesrc', `location=${file}`, 'blocksize=31250']));
-    rounds.bare.push((whole - empty) / (MEGABYTES - 1) * 1000);
+    for (const [name, command] of Object.entries(contenders))
+      rounds[name].push(await perGbOf(command));
 
     let server = await startRelais(context);
     const full = await load(context, 'ingest', server, { megabytes: MEGABYTES });
@@ -39,12 +53,17 @@ export async function ingest(context) {
     rounds.paced.push({ perGb: (paced.cpu / paced.bytes) * 1e9, perStream: paced.cpu / paced.seconds / STREAMS });
     await server.stop();
   }
+  const over = (ours, theirs) => rounds[ours].map((cpu, round) => cpu / rounds[theirs][round]);
   return {
     title: 'Ingest: 2.5 Mb/s streams without viewers',
     rows: [
-      upTo('CPU a byte, as fast as it goes: × gst-launch matroskademux ! matroskamux', rounds.full.map((cpu, i) => cpu / rounds.bare[i]), 1.3),
-      plain('the streaming thread alone (demux, mux, unit): × gst-launch', rounds.streaming.map((cpu, i) => cpu / rounds.bare[i])),
-      plain('CPU seconds a GB: gst-launch', rounds.bare),
+      upTo('CPU a byte, as fast as it goes: × gst-launch fdsrc (TCP) ! matroskademux ! matroskamux', over('full', 'socket'), 1.3),
+      plain('the same × with a queue behind fdsrc: two threads, as relais has', over('full', 'queue')),
+      plain('the same × with filesrc, from which matroskademux pulls: no socket, no stream', over('full', 'file')),
+      plain('the streaming thread alone (demux, mux, unit): × fdsrc (TCP)', over('streaming', 'socket')),
+      plain('CPU seconds a GB: gst-launch, fdsrc (TCP)', rounds.socket),
+      plain('CPU seconds a GB: gst-launch, fdsrc (TCP) and a queue', rounds.queue),
+      plain('CPU seconds a GB: gst-launch, filesrc', rounds.file),
       plain('CPU seconds a GB: relais, as fast as it goes', rounds.full),
       plain(`CPU seconds a GB: relais, ${STREAMS} streams at their own pace`, rounds.paced.map(({ perGb }) => perGb)),
       plain(`streams a core (from the CPU of ${STREAMS})`, rounds.paced.map(({ perStream }) => 1 / perStream)),
