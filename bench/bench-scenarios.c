@@ -15,6 +15,7 @@
 
 /* appsrc's streaming threads: what GStreamer does for a stream happens there. */
 #define STREAMING_THREADS "appsrc"
+#define SENDER_THREADS    "sender-"
 
 /* Time for a server to let go of connections that were closed. */
 #define SETTLE 2
@@ -96,7 +97,7 @@ bench_scenario_fanout (const BenchOptions *options)
   g_autofree guint64 *bytes_before = g_new0 (guint64, load->n_viewers);
   BenchProcess before, after;
   guint64 bytes = 0;
-  gint64 own_cpu;
+  gint64 own_cpu, senders_cpu;
   guint n_served = 0;
 
   bench_load_start_sources (load);
@@ -107,9 +108,11 @@ bench_scenario_fanout (const BenchOptions *options)
     bytes_before[i] = load->viewers[i].bytes;
   bench_load_collect (load);
   own_cpu = bench_cpu_ns (0);
+  senders_cpu = bench_threads_cpu_ns (options->pid, SENDER_THREADS);
   before = bench_process_look (options->pid);
   bench_load_run (load, options->seconds, NULL);
   after = bench_process_look (options->pid);
+  senders_cpu = bench_threads_cpu_ns (options->pid, SENDER_THREADS) - senders_cpu;
   own_cpu = bench_cpu_ns (0) - own_cpu;
 
   for (guint i = 0; i < load->n_viewers; i++)
@@ -121,8 +124,9 @@ bench_scenario_fanout (const BenchOptions *options)
   print_distributions (load, "all", "first");
   print_delivery (load);
   printf ("\"served\":%u,\"bytes\":%" G_GUINT64_FORMAT
-          ",\"cpu\":%.6f,\"loadCpu\":%.6f,\"seconds\":%.6f}\n",
-          n_served, bytes, (double) (after.cpu_ns - before.cpu_ns) / 1e9, (double) own_cpu / 1e9,
+          ",\"cpu\":%.6f,\"sendersCpu\":%.6f,\"loadCpu\":%.6f,\"seconds\":%.6f}\n",
+          n_served, bytes, (double) (after.cpu_ns - before.cpu_ns) / 1e9,
+          (double) senders_cpu / 1e9, (double) own_cpu / 1e9,
           (double) (after.wall_ns - before.wall_ns) / 1e9);
 }
 

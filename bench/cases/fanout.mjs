@@ -52,6 +52,7 @@ export async function fanout(context) {
 
   const rows = [
     upTo(`relais, CPU a GB: × the raw floor, ${all} threads each`, ratios(results.relais, results.floor), 1.1),
+    plain('of that, its sender threads alone, without the publisher’s side', ratios(results.relais.map(({ sendersCpu, bytes }) => ({ cpu: sendersCpu, bytes })), results.floor)),
     plain('the same, 1 thread each', ratios(results.relaisOne, results.floorOne)),
     plain(`the same, relais with ${all} threads, the floor with 1`, ratios(results.relais, results.floorOne)),
     version

@@ -68,5 +68,10 @@ export async function ingest(context) {
       plain(`CPU seconds a GB: relais, ${STREAMS} streams at their own pace`, rounds.paced.map(({ perGb }) => perGb)),
       plain(`streams a core (from the CPU of ${STREAMS})`, rounds.paced.map(({ perStream }) => 1 / perStream)),
     ],
+    notes: [
+      'What relais does beyond gst-launch with fdsrc: it hands each chunk from the thread that reads all sockets to the stream’s own (the',
+      'row with a queue shows what that alone costs), unmasks the WebSocket’s payload (RFC 6455 leaves no choice), reads the head of every',
+      'frame’s bitstream, and copies each unit once into the frame that all viewers share.',
+    ],
   };
 }
