@@ -24,10 +24,10 @@
 #include "base/relais-message.h"
 #include "base/relais-websocket-frame.h"
 #include "base/relais-websocket-reader.h"
+#include "egress/relais-fragment.h"
 
 #define MAX_MESSAGE       4096         /* bytes of a client's message: a `hello` */
 #define MAX_CONTROL_BYTES (16 * 1024)  /* bytes of pongs and texts that wait for the socket */
-#define MAX_FRAGMENTS     24           /* of one gathered write */
 #define MAX_UNITS         16           /* of one gathered write */
 #define MAX_WRITE_BYTES   (256 * 1024) /* what one gathered write is filled up to */
 #define MAX_TURN_BYTES                                                                             \
@@ -36,24 +36,15 @@
 #define MAX_READS_A_TURN 16
 #define CLOSE_TIMEOUT_US (2 * G_USEC_PER_SEC) /* for the client's close frame after ours */
 
-/* A piece of what is to be written, and who keeps it alive. */
-typedef struct
-{
-  const guint8 *data;
-  gsize size;
-  gpointer owner;
-  GDestroyNotify release;
-} Fragment;
-
 struct _RelaisViewer
 {
   /* What a write of the newest unit needs comes first: up to `bytes_written`. */
   RelaisConnection connection;
   RelaisRingCursor cursor;
-  RelaisEpoch *epoch;  /* owned: the epoch whose init segment was sent last */
-  GArray *backlog;     /* owned Fragment, NULL = none: what the socket did not take, from a frame
-                          boundary or the middle of one */
-  GQueue control;      /* owned GBytes: whole frames that go out before the next unit */
+  RelaisEpoch *epoch; /* owned: the epoch whose init segment was sent last */
+  GArray *backlog; /* owned RelaisFragment, NULL = none: what the socket did not take, from a frame
+                      boundary or the middle of one */
+  GQueue control;  /* owned GBytes: whole frames that go out before the next unit */
   gint64 last_written; /* when bytes last went out: monotonic, µs */
   gint64 close_sent;   /* when our close frame was queued; 0 = not */
   guint64 bytes_written;
@@ -196,18 +187,11 @@ relais_viewer_read (RelaisViewer *self)
 /* Output */
 
 static void
-release_fragments (Fragment *fragments, guint n)
-{
-  for (guint i = 0; i < n; i++)
-    fragments[i].release (fragments[i].owner);
-}
-
-static void
 release_backlog (RelaisViewer *self)
 {
   if (self->backlog == NULL)
     return;
-  release_fragments ((Fragment *) (gpointer) self->backlog->data, self->backlog->len);
+  relais_fragments_release ((RelaisFragment *) (gpointer) self->backlog->data, self->backlog->len);
   g_array_unref (g_steal_pointer (&self->backlog));
 }
 
@@ -237,20 +221,8 @@ note_drop (RelaisViewer *self, const RelaisRingRead *read)
                    self->address, read->dropped_ms, self->n_drops);
 }
 
-/* Takes a reference of @owner over. */
 static void
-add_fragment (Fragment *fragments,
-              guint *n,
-              const guint8 *data,
-              gsize size,
-              gpointer owner,
-              GDestroyNotify release)
-{
-  fragments[(*n)++] = (Fragment){ .data = data, .size = size, .owner = owner, .release = release };
-}
-
-static void
-add_control (RelaisViewer *self, Fragment *fragments, guint *n, guint max)
+add_control (RelaisViewer *self, RelaisFragment *fragments, guint *n, guint max)
 {
   GBytes *frame;
 
@@ -260,14 +232,14 @@ add_control (RelaisViewer *self, Fragment *fragments, guint *n, guint max)
       const guint8 *data = g_bytes_get_data (frame, &size);
 
       self->control_bytes -= size;
-      add_fragment (fragments, n, data, size, frame, (GDestroyNotify) g_bytes_unref);
+      relais_fragments_add (fragments, n, data, size, frame, (GDestroyNotify) g_bytes_unref);
     }
 }
 
 /* Collects whole frames: answers first, then units, each epoch's first one behind its init segment.
  * Returns: how many fragments */
 static guint
-collect (RelaisViewer *self, Fragment fragments[MAX_FRAGMENTS])
+collect (RelaisViewer *self, RelaisFragment fragments[RELAIS_FRAGMENTS_MAX])
 {
   RelaisUnit *units[MAX_UNITS];
   RelaisRingRead read;
@@ -295,7 +267,7 @@ collect (RelaisViewer *self, Fragment fragments[MAX_FRAGMENTS])
 
           /* A fragment is kept back for each unit that follows, so this can overflow only with an
            * epoch a unit; then the rest is read again. */
-          if (n + (read.n_units - i) >= MAX_FRAGMENTS)
+          if (n + (read.n_units - i) >= RELAIS_FRAGMENTS_MAX)
             {
               for (guint k = i; k < read.n_units; k++)
                 relais_unit_unref (units[k]);
@@ -305,11 +277,10 @@ collect (RelaisViewer *self, Fragment fragments[MAX_FRAGMENTS])
           g_clear_pointer (&self->epoch, relais_epoch_unref);
           self->epoch = relais_epoch_ref (unit->epoch);
           data = g_bytes_get_data (unit->epoch->init_frames, &size);
-          add_fragment (fragments, &n, data, size, relais_epoch_ref (unit->epoch),
-                        (GDestroyNotify) relais_epoch_unref);
+          relais_fragments_add (fragments, &n, data, size, relais_epoch_ref (unit->epoch),
+                                (GDestroyNotify) relais_epoch_unref);
         }
-      add_fragment (fragments, &n, unit->frame, unit->size, unit,
-                    (GDestroyNotify) relais_unit_unref);
+      relais_fragments_add_unit (fragments, &n, unit);
     }
   if (read.started && !self->saw_joined)
     log_joined (self, read.start_age_ms);
@@ -319,17 +290,11 @@ collect (RelaisViewer *self, Fragment fragments[MAX_FRAGMENTS])
 /* Writes fragments in one system call. Returns: bytes written, 0 = the socket is full, -1 = the
  * connection is over. */
 static gssize
-write_fragments (RelaisViewer *self, const Fragment *fragments, guint n)
+write_fragments (RelaisViewer *self, const RelaisFragment *fragments, guint n)
 {
-  struct iovec pieces[MAX_FRAGMENTS];
   g_autoptr (GError) error = NULL;
-  gssize written;
+  gssize written = relais_fragments_write (fragments, n, &self->connection, &error);
 
-  n = MIN (n, MAX_FRAGMENTS);
-  for (guint i = 0; i < n; i++)
-    pieces[i] = (struct iovec){ (gpointer) fragments[i].data, fragments[i].size };
-
-  written = relais_connection_write (&self->connection, pieces, n, &error);
   if (written == RELAIS_CONNECTION_WOULD_BLOCK)
     return 0;
   if (written < 0)
@@ -342,42 +307,16 @@ write_fragments (RelaisViewer *self, const Fragment *fragments, guint n)
   return written;
 }
 
-/* Releases what is written and returns how many fragments are done; the next one is cut where the
- * socket stopped. */
-static guint
-skip_written (Fragment *fragments, guint n, gsize written)
-{
-  guint done = 0;
-
-  while (done < n && written >= fragments[done].size)
-    written -= fragments[done++].size;
-  release_fragments (fragments, done);
-  if (done < n)
-    {
-      fragments[done].data += written;
-      fragments[done].size -= written;
-    }
-  return done;
-}
-
-/* Keeps what the socket did not take of a batch. */
+/* Keeps what the socket did not take, and releases what it did. */
 static void
-keep_rest (RelaisViewer *self, const RelaisUnitBatch *batch, gsize written)
+keep_rest (RelaisViewer *self, RelaisFragment *fragments, guint n, gsize written)
 {
-  self->backlog = g_array_sized_new (FALSE, FALSE, sizeof (Fragment), batch->n_units);
-  for (guint i = 0; i < batch->n_units; i++)
-    {
-      const RelaisUnit *unit = batch->units[i];
-      gsize skip = MIN (written, unit->size);
-      Fragment rest = { unit->frame + skip, unit->size - skip, batch->units[i],
-                        (GDestroyNotify) relais_unit_unref };
+  guint done = relais_fragments_skip (fragments, n, written);
 
-      written -= skip;
-      if (rest.size == 0)
-        continue;
-      relais_unit_ref (batch->units[i]);
-      g_array_append_val (self->backlog, rest);
-    }
+  if (done == n)
+    return;
+  self->backlog = g_array_sized_new (FALSE, FALSE, sizeof (RelaisFragment), n - done);
+  g_array_append_vals (self->backlog, fragments + done, n - done);
 }
 
 /* Tries to write what the socket did not take before. Returns whether all of it is out, or sets
@@ -387,7 +326,7 @@ write_backlog (RelaisViewer *self, gsize *turn, RelaisViewerResult *result)
 {
   while (self->backlog != NULL)
     {
-      Fragment *fragments = (Fragment *) (gpointer) self->backlog->data;
+      RelaisFragment *fragments = (RelaisFragment *) (gpointer) self->backlog->data;
       gssize written = write_fragments (self, fragments, self->backlog->len);
       guint done;
 
@@ -397,7 +336,7 @@ write_backlog (RelaisViewer *self, gsize *turn, RelaisViewerResult *result)
           return FALSE;
         }
       *turn += (gsize) written;
-      done = skip_written (fragments, self->backlog->len, (gsize) written);
+      done = relais_fragments_skip (fragments, self->backlog->len, (gsize) written);
       g_array_remove_range (self->backlog, 0, done);
       if (self->backlog->len == 0)
         g_array_unref (g_steal_pointer (&self->backlog));
@@ -419,9 +358,9 @@ relais_viewer_write (RelaisViewer *self)
 
   while (turn < MAX_TURN_BYTES)
     {
-      Fragment fragments[MAX_FRAGMENTS];
+      RelaisFragment fragments[RELAIS_FRAGMENTS_MAX];
       gssize written;
-      guint n, done;
+      guint n;
 
       if (!write_backlog (self, &turn, &result))
         return result;
@@ -432,16 +371,11 @@ relais_viewer_write (RelaisViewer *self)
       written = write_fragments (self, fragments, n);
       if (written < 0)
         {
-          release_fragments (fragments, n);
+          relais_fragments_release (fragments, n);
           return RELAIS_VIEWER_GONE;
         }
       turn += (gsize) written;
-      done = skip_written (fragments, n, (gsize) written);
-      if (done < n)
-        {
-          self->backlog = g_array_sized_new (FALSE, FALSE, sizeof (Fragment), n - done);
-          g_array_append_vals (self->backlog, fragments + done, n - done);
-        }
+      keep_rest (self, fragments, n, (gsize) written);
     }
   return RELAIS_VIEWER_MORE;
 }
@@ -457,8 +391,10 @@ relais_viewer_write (RelaisViewer *self)
 RelaisViewerResult
 relais_viewer_write_batch (RelaisViewer *self, const RelaisUnitBatch *batch)
 {
+  RelaisFragment fragments[RELAIS_UNIT_BATCH_MAX];
   g_autoptr (GError) error = NULL;
   gssize written;
+  guint n = 0;
 
   if (batch->n_units == 0 || self->cursor.next != batch->units[0]->sequence
       || self->cursor.needs_start || (batch->epoch != NULL && batch->epoch != self->epoch)
@@ -479,7 +415,9 @@ relais_viewer_write_batch (RelaisViewer *self, const RelaisUnitBatch *batch)
   self->cursor.next += batch->n_units;
   if ((gsize) written == batch->size)
     return RELAIS_VIEWER_IDLE;
-  keep_rest (self, batch, (gsize) written);
+  for (guint i = 0; i < batch->n_units; i++)
+    relais_fragments_add_unit (fragments, &n, relais_unit_ref (batch->units[i]));
+  keep_rest (self, fragments, n, (gsize) written);
   return relais_viewer_write (self);
 }
 
