@@ -260,7 +260,7 @@ export async function compareWithSource(judgement, capture, what, { frames = fal
       match = matchFromEnd(here.packets, there.packets);
     }
     assert.ok(match.pairs.length > 0 && match.extra <= (extra[type] ?? 0),
-      `${what}: ${type} packets: (${match.pairs.length} pairs, ${match.extra} extra, ${extra[type] ?? 0} allowed) ${describeMissing(here.packets, there.packets)}`);
+      `${what}: ${type} packets: ${describeMissing(here.packets, there.packets)} (${match.pairs.length} pairs, ${match.extra} more, ${extra[type] ?? 0} allowed)`);
     if (type === 'video') {
       assert.equal(match.pairs[0][0].index, here.packets[0].index, `${what}: the first video packet is not from the capture`);
       startsAt = match.pairs[0][1].index;

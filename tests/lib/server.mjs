@@ -133,6 +133,16 @@ export class Server extends Watched {
     return response.json();
   }
 
+  /** Resolves when the process has at most so many descriptors open. Nothing says when the kernel has closed the last one: it is looked at. */
+  async descriptorsDownTo(most) {
+    const looking = setInterval(() => this.changed(), 20);
+    try {
+      await this.until(() => this.usage().descriptors <= most, () => `at most ${most} descriptors; there are ${this.usage().descriptors}`);
+    } finally {
+      clearInterval(looking);
+    }
+  }
+
   /** What the kernel counts for the process: open descriptors, threads, resident and anonymous memory in KiB. */
   usage() {
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
