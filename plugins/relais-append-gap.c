@@ -101,13 +101,19 @@ relais_append_gap_get_end (const RelaisAppendGap *self)
  * relais_append_gap_get_limit:
  * @self: a track
  *
- * Returns: the latest time in ns at which the next append's first frame is sure to be taken;
- * %G_MAXUINT64 while any is
+ * It is taken up to twice the longest frame's duration after the last one, but leaves a hole in
+ * what is buffered when it comes more than the longest frame's duration after the last one's end (a
+ * range is taken to be half that longer at each end).
+ *
+ * Returns: the latest time in ns at which the next append's first frame is sure to be taken and
+ * leaves no hole; %G_MAXUINT64 while any is
  */
 guint64
 relais_append_gap_get_limit (const RelaisAppendGap *self)
 {
-  return self->longest == 0 ? G_MAXUINT64 : self->last + 2 * self->longest;
+  if (self->longest == 0)
+    return G_MAXUINT64;
+  return self->last + self->longest + MIN (self->longest, self->last_duration);
 }
 
 /**

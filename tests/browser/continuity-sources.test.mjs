@@ -12,10 +12,6 @@ import { shared, test } from '../lib/test.mjs';
 const server = shared(() => startServer(), (one) => one.stop());
 const browsers = Object.fromEntries(BROWSERS.map((name) => [name, browserOf(name)]));
 
-/* Chromium hands out one chunk a picture of the card, a frame each quarter of a second; the last one of an append stands right behind a
- * repeat frame, Firefox takes it to be as short, and what it has buffered is full of holes. */
-const SKIPPED = { 'chromium to firefox': 'relais does not say yet how long the last picture of an append is' };
-
 for (const from of BROWSERS) {
   test(`${from} broadcasts and exchanges camera, screen, pattern, size and sound`, { limit: 240_000 }, async (t) => {
     const { page, mark, all, fact, moreThan, done } = await scene(t, { browsers, server, from, id: `sources-${from}` });
@@ -52,9 +48,7 @@ for (const from of BROWSERS) {
   });
 
   for (const to of BROWSERS) {
-    test(`${from} broadcasts and turns the camera off, ${to} watches: a still card, then the camera again`, {
-      limit: 240_000, skip: SKIPPED[`${from} to ${to}`],
-    }, async (t) => {
+    test(`${from} broadcasts and turns the camera off, ${to} watches: a still card, then the camera again`, { limit: 240_000 }, async (t) => {
       const { page, mark, all, done } = await scene(t, { browsers, server, from, to: [to], id: `card-${from}-${to}` });
       await mark();
       await page.page.click('#picture-off');
