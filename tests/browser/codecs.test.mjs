@@ -21,34 +21,39 @@ const PLAYS = [
   { video: null, audio: 'vorbis' },
 ];
 
-async function replay(name, codecs) {
+/* Both browsers look on while it is sent at its own pace. */
+async function watched(codecs) {
   const one = await server();
-  const id = [name, codecs.video, codecs.audio].filter(Boolean).join('-');
+  const id = [codecs.video, codecs.audio].filter(Boolean).join('-');
   const capture = await generate({ ...codecs, seconds: 6 });
-  const page = await watchPage(await browsers[name](), one, id);
-  await one.waitLog(new RegExp(`\\b${id}: viewer joined`));
+  const pages = await Promise.all(BROWSERS.map(async (name) => watchPage(await browsers[name](), one, id)));
+  await one.waitLog(new RegExp(`\\b${id}: viewer joined from .*\\(${BROWSERS.length} now\\)`));
   const publisher = await publish(one, id);
-  return { id, page, publisher, replay: publisher.replay(capture, { pace: 'own' }) };
-}
-
-for (const name of BROWSERS) {
-  for (const codecs of PLAYS)
-    test(`${[codecs.video, codecs.audio].filter(Boolean).join(' + ')} plays in ${name}`, async (t) => {
-      const { id, page, publisher, replay: sent } = await replay(name, codecs);
-      t.diagnostic(sayPlaying(id, await playsOn(page, { seconds: 2.5, frames: Boolean(codecs.video) })));
-      await sent;
-      await publisher.end();
-      page.clean();
-      await page.close();
-    });
-
-  test(`${name} says that it cannot play H.264 in Matroska`, async () => {
-    const { page, publisher, replay: sent } = await replay(name, { video: 'h264', audio: 'opus' });
-    await page.wait(() => document.querySelector('relais-player').state === 'unsupported', 'the state unsupported');
-    assert.match(await page.evaluate(() => document.body.innerText), /H\.264|avc1/);
+  const sent = publisher.replay(capture, { pace: 'own' });
+  const done = async () => {
     await sent;
     await publisher.end();
-    page.clean();
-    await page.close();
-  });
+    await Promise.all(pages.map((page) => {
+      page.clean();
+      return page.close();
+    }));
+  };
+  return { pages, done };
 }
+
+for (const codecs of PLAYS)
+  test(`${[codecs.video, codecs.audio].filter(Boolean).join(' + ')} plays`, async (t) => {
+    const { pages, done } = await watched(codecs);
+    const seen = await Promise.all(pages.map((page) => playsOn(page, { seconds: 2.5, frames: Boolean(codecs.video) })));
+    BROWSERS.forEach((name, index) => t.diagnostic(sayPlaying(name, seen[index])));
+    await done();
+  });
+
+test('the page says that no browser plays H.264 in Matroska', async () => {
+  const { pages, done } = await watched({ video: 'h264', audio: 'opus' });
+  await Promise.all(pages.map(async (page) => {
+    await page.wait(() => document.querySelector('relais-player').state === 'unsupported', 'the state unsupported');
+    assert.match(await page.evaluate(() => document.body.innerText), /H\.264|avc1/);
+  }));
+  await done();
+});

@@ -54,38 +54,40 @@ const CAPTURES = {
   'chrome-vp8-videostop.webm': 'video/webm; codecs="vp8,opus"',
 };
 
-for (const name of BROWSERS) {
-  for (const [file, mime] of Object.entries(CAPTURES)) {
-    test(`${file} plays in a plain page in ${name}, from before and from the middle`, async (t) => {
-      const capture = loadCapture(file);
-      const id = `${name}-${file}`;
-      const early = await plainPage(name, id, mime);
-      const publisher = await publish(await server(), id);
-      let openLate;
-      const late = new Promise((resolve) => { openLate = resolve; });
-      // At its own timing for the first part, so that pages play while it comes; the late page opens meanwhile.
-      const replay = publisher.replay(capture, { pace: 'own', each: (index) => {
-        if (index === Math.floor(capture.chunks.length / 4))
-          openLate(plainPage(name, id, mime));
-      } });
-      const frames = !file.includes('opus.webm') || file.includes('vp');
-      const seen = await playsOn(early, { seconds: 2.5, frames: frames && !file.includes('videostop') });
-      await started(await late);
-      await replay;
-      t.diagnostic(sayPlaying(`${file} in ${name}`, seen));
-      // Everything that was published is buffered, in one piece, in both pages.
-      for (const page of [early, await late]) {
-        await page.wait((end) => {
-          const { buffered } = document.querySelector('video');
-          return buffered.length === 1 && buffered.end(0) > end;
-        }, `one range that ends after ${capture.duration - 700} ms`, (capture.duration - 700) / 1000);
-        page.clean();
-        await page.close();
-      }
-      await publisher.end();
-    });
-  }
+const inBoth = (fn) => Promise.all(BROWSERS.map(fn));
 
+for (const [file, mime] of Object.entries(CAPTURES)) {
+  test(`${file} plays in a plain page, from before and from the middle`, async (t) => {
+    const capture = loadCapture(file);
+    const one = await server();
+    const early = await inBoth((name) => plainPage(name, file, mime));
+    const publisher = await publish(one, file);
+    let openLate;
+    const late = new Promise((resolve) => { openLate = resolve; });
+    // At its own timing, so that pages play while it comes; the late ones open meanwhile.
+    const replay = publisher.replay(capture, { pace: 'own', each: (index) => {
+      if (index === Math.floor(capture.chunks.length / 4))
+        openLate(inBoth((name) => plainPage(name, file, mime)));
+    } });
+    const frames = (!file.includes('opus.webm') || file.includes('vp')) && !file.includes('videostop');
+    const seen = await Promise.all(early.map((page) => playsOn(page, { seconds: 2.5, frames })));
+    await Promise.all((await late).map(started));
+    await replay;
+    BROWSERS.forEach((name, index) => t.diagnostic(sayPlaying(`${file} in ${name}`, seen[index])));
+    // Everything that was published is buffered, in one piece, in every page.
+    await Promise.all([...early, ...await late].map(async (page) => {
+      await page.wait((end) => {
+        const { buffered } = document.querySelector('video');
+        return buffered.length === 1 && buffered.end(0) > end;
+      }, `one range that ends after ${capture.duration - 700} ms`, (capture.duration - 700) / 1000);
+      page.clean();
+      await page.close();
+    }));
+    await publisher.end();
+  });
+}
+
+for (const name of BROWSERS) {
   test(`a group of pictures of 75 s is one range in ${name}`, async () => {
     const capture = await generate({ seconds: 75, gop: 75 * 20 });
     const id = `${name}-long`;
