@@ -17,7 +17,7 @@
 import { formatLatency } from './format.js';
 import { PlayerControls } from './player-controls.js';
 import { PlayerEngine } from './player-engine.js';
-import { buildView, StillPicture } from './player-view.js';
+import { Backdrop, buildView, StillPicture } from './player-view.js';
 
 const DEFAULT_SERVER = new URL('..', import.meta.url);
 const SHOW_INTERVAL = 500;
@@ -38,11 +38,13 @@ export class RelaisPlayer extends HTMLElement {
   #timer = 0;
   #openQueued = false;
   #ownLabel = false;
+  #backdrop;
 
   constructor() {
     super();
     this.#parts = buildView(this.attachShadow({ mode: 'open' }));
-    const { video, still } = this.#parts;
+    const { video, still, backdrop } = this.#parts;
+    this.#backdrop = new Backdrop(backdrop, video);
     this.#engine = new PlayerEngine(video, new StillPicture(still, video), (type, detail) => this.#on(type, detail));
     this.#controls = new PlayerControls(this, this.#parts, {
       playing: () => this.#engine.wanted,
@@ -197,6 +199,7 @@ export class RelaisPlayer extends HTMLElement {
 
   #on(type, detail) {
     if (type !== 'log') this.#show();
+    if (type === 'epoch') this.#backdrop.follow(detail.mime);
     if (type !== 'message') this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 

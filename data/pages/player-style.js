@@ -20,8 +20,9 @@ export const PLAYER_STYLE = `
 :host(:fullscreen) { border-radius: 0; width: 100%; height: 100%; }
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
-.frame, video, .still { position: absolute; inset: 0; width: 100%; height: 100%; }
-video, .still { object-fit: contain; background: #0b0f10; }
+.frame, video, .still, .backdrop { position: absolute; inset: 0; width: 100%; height: 100%; }
+video, .still, .backdrop { object-fit: contain; background: #0b0f10; }
+video.over-backdrop { background: none; }
 video { outline: none; }
 .still, .sound-only { visibility: hidden; }
 .still.shown { visibility: visible; }

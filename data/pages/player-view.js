@@ -19,6 +19,7 @@ const ICONS = {
 
 const MARKUP = `
 <div class="frame" part="frame">
+  <canvas class="backdrop" aria-hidden="true"></canvas>
   <video part="video" playsinline tabindex="-1"></video>
   <canvas class="still" aria-hidden="true"></canvas>
   <div class="sound-only" aria-hidden="true">${ICONS.wave}<span>Sound only</span></div>
@@ -59,7 +60,7 @@ export function buildView(root) {
     style.textContent = PLAYER_STYLE;
     root.prepend(style);
   }
-  const names = ['frame', 'still', 'notice', 'message', 'start', 'unmute', 'debug', 'bar', 'play', 'mute',
+  const names = ['frame', 'backdrop', 'still', 'notice', 'message', 'start', 'unmute', 'debug', 'bar', 'play', 'mute',
     'volume', 'badge', 'full'];
   const parts = Object.fromEntries(names.map((name) => [name, root.querySelector(`.${name}`)]));
   return { ...parts, video: root.querySelector('video') };
@@ -92,5 +93,53 @@ export class StillPicture {
   /** Shows the video itself again. */
   hide() {
     this.#canvas.classList.remove('shown');
+  }
+}
+
+/**
+ * A copy of each picture, behind the video. Firefox's own decoder gives nothing for many of VP9's repeats of a picture
+ * (show_existing_frame; seen with 153), and the video is then empty until the next real one; so the last picture shows through.
+ */
+export class Backdrop {
+  #canvas;
+  #video;
+  #wanted = false;
+  #waiting = false;
+
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {HTMLVideoElement} video
+   */
+  constructor(canvas, video) {
+    this.#canvas = canvas;
+    this.#video = video;
+  }
+
+  /** @param {string} mime what is played from now on; only some need it */
+  follow(mime) {
+    this.#wanted = 'mozHasAudio' in this.#video && /\bvp0?9\b/.test(mime) && 'requestVideoFrameCallback' in this.#video;
+    this.#video.classList.toggle('over-backdrop', this.#wanted);
+    this.#next();
+  }
+
+  #next() {
+    if (!this.#wanted || this.#waiting) return;
+    this.#waiting = true;
+    this.#video.requestVideoFrameCallback(() => {
+      this.#waiting = false;
+      if (this.#wanted) this.#copy();
+      this.#next();
+    });
+  }
+
+  /** What is empty leaves no trace on the canvas. */
+  #copy() {
+    const { videoWidth, videoHeight } = this.#video;
+    if (!videoWidth) return;
+    if (this.#canvas.width !== videoWidth || this.#canvas.height !== videoHeight) {
+      this.#canvas.width = videoWidth;
+      this.#canvas.height = videoHeight;
+    }
+    this.#canvas.getContext('2d').drawImage(this.#video, 0, 0);
   }
 }
