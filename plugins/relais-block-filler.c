@@ -100,6 +100,15 @@ is_quiet (RelaisBlockWriter *self, RelaisMuxTrack *track, guint64 now)
   return !track->is_video || now >= track->time.last_out + MIN_REPEAT_DISTANCE;
 }
 
+static void
+check_leave (RelaisBlockWriter *self, RelaisMuxTrack *track, guint64 now)
+{
+  guint64 last_end = track->time.last_out + track->duration;
+
+  if (self->settings.leave_time > 0 && now >= last_end + self->settings.leave_time)
+    track->wants_to_leave = TRUE;
+}
+
 /* @now is the time of @flowing's next block. */
 static GstFlowReturn
 fill_track (RelaisBlockWriter *self, RelaisMuxTrack *track, RelaisMuxTrack *flowing, guint64 now)
@@ -107,12 +116,15 @@ fill_track (RelaisBlockWriter *self, RelaisMuxTrack *track, RelaisMuxTrack *flow
   guint64 missed = find_missed_limit (self, track, flowing, now);
   GstBuffer *filler;
 
-  if (self->settings.quiet_time == 0
-      || !(missed <= now || (track != flowing && is_quiet (self, track, now))))
+  if (missed > now && (track == flowing || !is_quiet (self, track, now)))
     return GST_FLOW_OK;
-  filler = relais_mux_track_make_filler (track);
+  filler = self->settings.quiet_time > 0 ? relais_mux_track_make_filler (track) : NULL;
   if (filler == NULL)
-    return GST_FLOW_OK;
+    {
+      if (track != flowing)
+        check_leave (self, track, now);
+      return GST_FLOW_OK;
+    }
   if (missed <= now && track->is_video)
     return write_filler (self, track, filler, missed, 0);
   if (track->is_video && relais_inner_muxer_is_cluster_full (self->mux, now))
@@ -123,15 +135,6 @@ fill_track (RelaisBlockWriter *self, RelaisMuxTrack *track, RelaisMuxTrack *flow
   /* Up to its own next block, or under another track's. */
   return lay_silence (self, track, filler,
                       track == flowing ? now - MIN (now, GST_BUFFER_DURATION (filler)) : now);
-}
-
-static void
-check_leave (RelaisBlockWriter *self, RelaisMuxTrack *track, guint64 now)
-{
-  guint64 last_end = track->time.last_out + track->duration;
-
-  if (self->settings.leave_time > 0 && now >= last_end + self->settings.leave_time)
-    track->wants_to_leave = TRUE;
 }
 
 /**
@@ -168,7 +171,6 @@ relais_block_filler_fill_others (RelaisBlockWriter *self, RelaisMuxTrack *flowin
       if (track == flowing || !track->started)
         continue;
       ret = fill_track (self, track, flowing, now);
-      check_leave (self, track, now);
     }
   return ret;
 }

@@ -18,6 +18,11 @@
 #define MAX_DISTANCE_MS                                                                            \
   250 /* no track is quiet for longer than its limit and a packet of the other */
 
+#define VORBIS_CAPS                                                                                \
+  "audio/x-vorbis, channels=1, rate=48000, "                                                       \
+  "streamheader=(buffer)<01766f72626973000000000180bb00000000000000fa000000000000b801,"            \
+  "03766f72626973000000000000000001,05766f726269730001>"
+
 static GPtrArray *vp8;  /* the frames of CAPTURE */
 static GPtrArray *opus; /* made-up packets of PACKET_MS each, no two alike */
 
@@ -296,6 +301,31 @@ test_gap_within_unit (void)
   g_assert_cmpuint (count_repeats_at_gap (1000, TRUE), ==, 0);
 }
 
+/* Nothing came for five seconds, as from a page that was held up: a track that has a filler does
+ * not leave for that. */
+static void
+test_gap_of_all (void)
+{
+  /* sound that would fill the gap would hide it */
+  g_autoptr (RelaisTestMux) mux
+      = relais_test_mux_new (RELAIS_TEST_VP8_CAPS, VORBIS_CAPS, "hold-units", TRUE, NULL);
+
+  for (guint i = 0; i < 10; i++)
+    {
+      guint late = i < 5 ? 0 : 5000;
+
+      push_audio (mux, late + PACKET_MS * i, i);
+      /* after the gap the sound is there first */
+      if (i != 5 && i != 6)
+        push_video (mux, late + PACKET_MS * i + 1, i);
+      relais_test_mux_end_unit (mux->video);
+    }
+  relais_test_mux_pull_all (mux);
+  g_assert_cmpuint (mux->media->n_headers, ==, 1);
+  g_assert_cmpuint (relais_test_mux_get_stat (mux, "video_0", "dropped"), ==, 0);
+  relais_test_media_assert_in_order (mux->media);
+}
+
 /* A keyframe alone in its unit: a player that cannot know how long it is gets told. */
 static void
 test_lone_keyframe (void)
@@ -433,12 +463,8 @@ test_never_started (void)
 static void
 test_no_filler (void)
 {
-  g_autoptr (RelaisTestMux) mux = relais_test_mux_new (
-      RELAIS_TEST_VP8_CAPS,
-      "audio/x-vorbis, channels=1, rate=48000, "
-      "streamheader=(buffer)<01766f72626973000000000180bb00000000000000fa000000000000b801,"
-      "03766f72626973000000000000000001,05766f726269730001>",
-      "quiet-time", QUIET_MS * GST_MSECOND, NULL);
+  g_autoptr (RelaisTestMux) mux = relais_test_mux_new (RELAIS_TEST_VP8_CAPS, VORBIS_CAPS,
+                                                       "quiet-time", QUIET_MS * GST_MSECOND, NULL);
 
   push_video (mux, 0, 0);
   push_audio (mux, 0, 0);
@@ -465,6 +491,7 @@ main (int argc, char **argv)
   g_test_add_func ("/live-matroska-mux-fill/slow-rhythm", test_slow_rhythm);
   g_test_add_func ("/live-matroska-mux-fill/gap-before-unit", test_gap_before_unit);
   g_test_add_func ("/live-matroska-mux-fill/gap-within-unit", test_gap_within_unit);
+  g_test_add_func ("/live-matroska-mux-fill/gap-of-all", test_gap_of_all);
   g_test_add_func ("/live-matroska-mux-fill/lone-keyframe", test_lone_keyframe);
   g_test_add_func ("/live-matroska-mux-fill/unit-without-sound", test_unit_without_sound);
   g_test_add_func ("/live-matroska-mux-fill/long-group", test_long_group);
