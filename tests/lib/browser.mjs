@@ -161,6 +161,36 @@ export async function open(browser, address, name = address, { viewport = { widt
   return watched;
 }
 
+/** What servePages() gives: the addresses of its pages, and its end. */
+class PageServer extends Watched {
+  #server;
+
+  constructor(server) {
+    super();
+    this.#server = server;
+  }
+
+  url(rest) {
+    return `http://127.0.0.1:${this.#server.address().port}${rest}`;
+  }
+
+  ws(rest) {
+    return `ws://127.0.0.1:${this.#server.address().port}${rest}`;
+  }
+
+  abandon() {
+    this.close();
+  }
+
+  /** Ends it and every connection to it. */
+  close() {
+    return new Promise((resolve) => {
+      this.#server.close(resolve);
+      this.#server.closeAllConnections();
+    });
+  }
+}
+
 /** A web server for pages of the tests' own: `pages` maps a path to its HTML; `socket(ws, request)` takes WebSockets. */
 export async function servePages(pages, socket) {
   const server = http.createServer((request, response) => {
@@ -173,13 +203,7 @@ export async function servePages(pages, socket) {
   });
   if (socket)
     new WebSocketServer({ server, perMessageDeflate: false }).on('connection', socket);
+  const pageServer = new PageServer(server);
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: (rest) => `http://127.0.0.1:${server.address().port}${rest}`,
-    ws: (rest) => `ws://127.0.0.1:${server.address().port}${rest}`,
-    close: () => new Promise((resolve) => {
-      server.close(resolve);
-      server.closeAllConnections();
-    }),
-  };
+  return pageServer;
 }

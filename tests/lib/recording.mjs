@@ -35,34 +35,48 @@ socket.binaryType = 'arraybuffer';
 await new Promise((resolve) => socket.onopen = resolve);
 const recorder = new MediaRecorder(stream, { mimeType: want.mime, videoBitsPerSecond: 600000, videoKeyFrameIntervalDuration: want.keys });
 let last = Promise.resolve();
-recorder.ondataavailable = ({ data }) => {
-  last = last.then(async () => socket.send(await data.arrayBuffer()));
+let bytes = 0;
+let quiet;
+// Firefox gives data after the stop event, too, and all it has of a still canvas: the end is when some has come and no more does.
+const look = () => {
+  clearTimeout(quiet);
+  if (recorder.state === 'inactive' && bytes > 0)
+    quiet = setTimeout(() => last.then(() => socket.close(1000)), 500);
 };
-// Firefox gives data after the stop event, too: what is queued behind it is waited for.
-recorder.onstop = () => setTimeout(() => last.then(() => socket.close(1000)), 500);
+recorder.ondataavailable = ({ data }) => {
+  bytes += data.size;
+  last = last.then(async () => socket.send(await data.arrayBuffer()));
+  look();
+};
+recorder.onstop = look;
 recorder.onerror = ({ error }) => socket.close(4000, String(error));
 recorder.start(100);
-const begun = performance.now();
-let size = 0;
-const timer = setInterval(() => {
-  const part = Math.floor((performance.now() - begun) / (want.seconds * 1000 / want.sizes.length));
-  if (part >= want.sizes.length) {
-    clearInterval(timer);
-    recorder.stop();
-    return;
-  }
-  if (part !== size) {
-    size = part;
-    [canvas.width, canvas.height] = want.sizes[size];
+// A browser may miss what was drawn once; a picture counts when somebody who looks at the same track has seen it.
+const witness = document.createElement('video');
+witness.muted = true;
+witness.srcObject = stream;
+witness.play();
+const shown = async ([width, height]) => {
+  while (witness.videoWidth !== width || witness.videoHeight !== height) {
     draw();
-  } else if (!want.still) {
-    draw();
+    await new Promise(requestAnimationFrame);
   }
-}, 1000 / want.rate);
+};
+for (const size of want.sizes) {
+  [canvas.width, canvas.height] = size;
+  await shown(size);
+  const until = performance.now() + want.seconds * 1000 / want.sizes.length;
+  while (performance.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, 1000 / want.rate));
+    if (!want.still)
+      draw();
+  }
+}
+recorder.stop();
 </script>`;
 
 /**
- * Records a canvas in `browser`: `sizes` one after the other in equal parts of `seconds`; `still` draws once a size only.
+ * Records a canvas in `browser`: `sizes` one after the other in equal parts of `seconds`; `still` draws no more once a size is seen.
  * Resolves with a Capture whose chunks are the recorder's own.
  */
 export async function recordCanvas(browser, { mime, sizes = [[320, 240], [480, 270]], seconds = 4, rate = 20, audio = true, alpha = false, still = false, keys = 1000 }) {
