@@ -23,12 +23,13 @@
 #include "stream/relais-pipeline.h"
 
 #include <gst/app/app.h>
-#include <gst/pbutils/pbutils.h>
 
 #include "base/relais-error.h"
 #include "base/relais-log.h"
 #include "relais-live-matroska-mux.h"
 #include "stream/relais-track-info.h"
+#include "stream/relais-track-linker.h"
+#include "stream/relais-unit-builder.h"
 
 /* A pipeline whose end does not come out within this time is given up, with what it holds. */
 #define DRAIN_TIMEOUT_MS 5000
@@ -47,12 +48,10 @@ struct _RelaisPipeline
   GstEvent *unit_end; /* owned: sent again and again */
 
   /* Only the streaming thread uses these. */
-  RelaisEpoch *epoch;    /* owned; NULL until the header is complete */
-  GPtrArray *blocks;     /* owned GstBuffer: the unit that is being built */
-  gsize blocks_size;     /* in bytes */
-  gboolean blocks_start; /* the first of them is a sync point */
-  gboolean has_chunk;    /* one went in whose unit was not ended yet */
-  gboolean has_video, has_audio;
+  RelaisEpoch *epoch; /* owned; NULL until the header is complete */
+  RelaisUnitBuilder unit_builder;
+  RelaisTrackLinker track_linker;
+  gboolean has_chunk; /* one went in whose unit was not ended yet */
 
   /* When the newest chunk was pushed, in µs: written by the main thread, read by the streaming
    * thread. */
@@ -109,22 +108,11 @@ end_with (RelaisPipeline *self, GError *error)
 static void
 finish_unit (RelaisPipeline *self)
 {
-  RelaisUnit *unit;
-  guint8 *payload;
+  gint64 arrived = __atomic_load_n (&self->arrived, __ATOMIC_RELAXED);
+  RelaisUnit *unit = relais_unit_builder_finish (&self->unit_builder, self->epoch, arrived);
 
-  if (self->blocks->len == 0)
-    return;
-  unit = relais_unit_new_media (self->epoch, self->blocks_size, &payload);
-  for (guint i = 0; i < self->blocks->len; i++)
-    payload += gst_buffer_extract (g_ptr_array_index (self->blocks, i), 0, payload, G_MAXSIZE);
-  unit->is_sync_point = self->blocks_start;
-  unit->time = GST_BUFFER_PTS (GST_BUFFER (g_ptr_array_index (self->blocks, 0)));
-  unit->arrived = __atomic_load_n (&self->arrived, __ATOMIC_RELAXED);
-
-  self->blocks_size = 0;
-  self->blocks_start = FALSE;
-  g_ptr_array_set_size (self->blocks, 0);
-  self->handlers.unit (self, unit, self->user_data);
+  if (unit != NULL)
+    self->handlers.unit (self, unit, self->user_data);
 }
 
 /* The muxer's caps hold the header that it wrote, in one or more buffers. */
@@ -152,21 +140,6 @@ read_streamheader (GstCaps *caps)
   return g_byte_array_free_to_bytes (bytes);
 }
 
-/* Only now, behind the parsers, do the caps hold all they ever will (the profile of H.264). A pad
- * without a target has left the epoch. Not from the muxer's statistics: it is inside its lock now.
- */
-static void
-list_track (RelaisPipeline *self, const char *pad_name, GArray *tracks)
-{
-  g_autoptr (GstPad) pad = gst_element_get_static_pad (self->mux, pad_name);
-  g_autoptr (GstPad) target = gst_ghost_pad_get_target (GST_GHOST_PAD (pad));
-  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
-  RelaisTrackInfo info;
-
-  if (target != NULL && caps != NULL && relais_track_info_from_caps (&info, caps))
-    g_array_append_val (tracks, info);
-}
-
 static gboolean
 open_epoch (RelaisPipeline *self, GstCaps *caps)
 {
@@ -177,11 +150,7 @@ open_epoch (RelaisPipeline *self, GstCaps *caps)
 
   if (init == NULL)
     return FALSE;
-  tracks = g_array_new (FALSE, FALSE, sizeof (RelaisTrackInfo));
-  if (self->has_video)
-    list_track (self, "video_0", tracks);
-  if (self->has_audio)
-    list_track (self, "audio_0", tracks);
+  tracks = relais_track_linker_list_tracks (&self->track_linker);
   mime = relais_track_info_make_mime (tracks, g_str_has_suffix (media_type, "/webm"));
   self->epoch = self->handlers.open_epoch (self, mime, tracks, init, self->user_data);
   return TRUE;
@@ -192,6 +161,7 @@ static GstFlowReturn
 take_block (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   RelaisPipeline *self = gst_pad_get_element_private (pad);
+  gboolean is_sync_point;
 
   if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_HEADER))
     {
@@ -213,13 +183,10 @@ take_block (GstPad *pad, GstObject *parent, GstBuffer *buffer)
         }
     }
 
-  if (!GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT))
-    {
-      finish_unit (self);
-      self->blocks_start = TRUE;
-    }
-  self->blocks_size += gst_buffer_get_size (buffer);
-  g_ptr_array_add (self->blocks, buffer);
+  is_sync_point = !GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+  if (is_sync_point)
+    finish_unit (self);
+  relais_unit_builder_add (&self->unit_builder, buffer, is_sync_point);
   return GST_FLOW_OK;
 }
 
@@ -251,9 +218,9 @@ end_unit (RelaisPipeline *self)
   if (!self->has_chunk)
     return;
   self->has_chunk = FALSE;
-  if (!self->has_video && !self->has_audio)
+  pad = relais_track_linker_get_main_pad (&self->track_linker);
+  if (pad == NULL)
     return;
-  pad = gst_element_get_static_pad (self->mux, self->has_video ? "video_0" : "audio_0");
   gst_pad_send_event (pad, gst_event_ref (self->unit_end));
   finish_unit (self);
 }
@@ -279,140 +246,22 @@ take_drained (GstAppSrc *src, guint length, gpointer user_data)
   self->handlers.drained (self, self->user_data);
 }
 
-/* Tracks */
+/* Building */
 
-/* Chromium's H.264 is one access unit a block, which matroskademux does not say; without it
- * h264parse would wait for the next frame to know where this one ends. */
-static GstPadProbeReturn
-add_alignment (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
-{
-  GstEvent *event = GST_PAD_PROBE_INFO_EVENT (info);
-  GstCaps *caps;
-
-  if (GST_EVENT_TYPE (event) != GST_EVENT_CAPS)
-    return GST_PAD_PROBE_OK;
-  gst_event_parse_caps (event, &caps);
-  caps = gst_caps_copy (caps);
-  gst_caps_set_simple (caps, "alignment", G_TYPE_STRING, "au", NULL);
-  GST_PAD_PROBE_INFO_DATA (info) = gst_event_new_caps (caps);
-  gst_event_unref (event);
-  gst_caps_unref (caps);
-  return GST_PAD_PROBE_OK;
-}
-
-static GstElement *
-make_h264_parser (RelaisPipeline *self, GstPad *pad)
-{
-  GstElement *parser = gst_element_factory_make ("h264parse", NULL);
-
-  if (parser == NULL)
-    {
-      end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_UNSUPPORTED_CODEC,
-                                   "h264 needs the GStreamer element h264parse (Debian: "
-                                   "gstreamer1.0-plugins-bad), which is not installed"));
-      return NULL;
-    }
-  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, add_alignment, NULL, NULL);
-  gst_bin_add (GST_BIN (self->pipeline), parser);
-  gst_element_sync_state_with_parent (parser);
-  return parser;
-}
-
-/* A track that relais leaves out: its data goes nowhere. */
-static void
-discard_track (RelaisPipeline *self, GstPad *pad, const char *media_type)
-{
-  GstElement *sink = gst_element_factory_make ("fakesink", NULL);
-  g_autoptr (GstPad) sink_pad = gst_element_get_static_pad (sink, "sink");
-
-  relais_log_warning (self->stream_id,
-                      "one video and one audio track are carried; %s track %s is left out",
-                      media_type, GST_PAD_NAME (pad));
-  g_object_set (sink, "sync", FALSE, "async", FALSE, NULL);
-  gst_bin_add (GST_BIN (self->pipeline), sink);
-  gst_pad_link (pad, sink_pad);
-  gst_element_sync_state_with_parent (sink);
-}
-
-static void
-refuse_codec (RelaisPipeline *self, GstCaps *caps)
-{
-  const GstStructure *structure = gst_caps_get_structure (caps, 0);
-  const char *codec_id = gst_structure_get_string (structure, "codec-id");
-  /* matroskademux hands on the CodecID of what it does not know. */
-  g_autofree char *description
-      = codec_id != NULL ? g_strdup (codec_id) : gst_pb_utils_get_codec_description (caps);
-
-  end_with (self, g_error_new (
-                      RELAIS_ERROR, RELAIS_ERROR_UNSUPPORTED_CODEC,
-                      "a track is %s (%s); VP8, VP9, AV1 and H.264 with Opus, Vorbis or no audio "
-                      "are carried",
-                      description, gst_structure_get_name (structure)));
-}
-
-/* On the streaming thread, for every track before the first frame. */
+/* On the streaming thread. */
 static void
 take_pad (GstElement *demux, GstPad *pad, gpointer user_data)
 {
   RelaisPipeline *self = user_data;
-  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
-  const char *media_type;
-  g_autoptr (GstPad) mux_pad = NULL;
-  GstElement *parser = NULL;
-  RelaisTrackInfo info;
-  gboolean *has_kind;
-  GstPadLinkReturn linked;
 
-  if (caps == NULL)
-    caps = gst_pad_query_caps (pad, NULL);
-  if (gst_caps_is_empty (caps) || gst_caps_is_any (caps))
-    return;
-  media_type = gst_structure_get_name (gst_caps_get_structure (caps, 0));
-  if (!g_str_has_prefix (media_type, "video/") && !g_str_has_prefix (media_type, "audio/"))
-    {
-      discard_track (self, pad, media_type);
-      return;
-    }
-  if (!relais_track_info_from_caps (&info, caps))
-    {
-      refuse_codec (self, caps);
-      return;
-    }
-  has_kind = info.is_video ? &self->has_video : &self->has_audio;
-  if (*has_kind)
-    {
-      discard_track (self, pad, media_type);
-      return;
-    }
-
-  if (g_str_equal (info.codec, "h264") && (parser = make_h264_parser (self, pad)) == NULL)
-    return;
-  mux_pad = gst_element_request_pad_simple (self->mux, info.is_video ? "video_%u" : "audio_%u");
-  if (mux_pad == NULL)
-    {
-      end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_INTERNAL,
-                                   "the muxer takes no %s track", media_type));
-      return;
-    }
-  *has_kind = TRUE;
-
-  if (parser != NULL)
-    {
-      g_autoptr (GstPad) parser_sink = gst_element_get_static_pad (parser, "sink");
-      g_autoptr (GstPad) parser_src = gst_element_get_static_pad (parser, "src");
-
-      linked = gst_pad_link (parser_src, mux_pad);
-      if (linked == GST_PAD_LINK_OK)
-        linked = gst_pad_link (pad, parser_sink);
-    }
-  else
-    linked = gst_pad_link (pad, mux_pad);
-  if (linked != GST_PAD_LINK_OK)
-    end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_UNSUPPORTED_CODEC,
-                                 "a %s track is of a form that cannot be carried", info.codec));
+  relais_track_linker_take_pad (&self->track_linker, pad);
 }
 
-/* Building */
+static void
+take_failure (GError *error, gpointer user_data)
+{
+  end_with (user_data, error);
+}
 
 static GError *
 translate_error (const GError *error, const char *debug)
@@ -496,6 +345,13 @@ build (RelaisPipeline *self, const RelaisConfig *config, guint64 timestamp_offse
       || (self->mux = add_element (self, "livematroskamux", error)) == NULL
       || (self->tee = add_element (self, "tee", error)) == NULL)
     return FALSE;
+  self->track_linker = (RelaisTrackLinker){
+    .stream_id = self->stream_id,
+    .bin = GST_BIN (self->pipeline),
+    .mux = self->mux,
+    .fail = take_failure,
+    .user_data = self,
+  };
 
   /* max-bytes 0: the publisher's limit is relais_pipeline_get_queued_bytes(). */
   g_object_set (self->src, "format", GST_FORMAT_BYTES, "stream-type", 0, "max-bytes", (guint64) 0,
@@ -545,7 +401,7 @@ relais_pipeline_new (const char *stream_id,
   self->user_data = user_data;
   self->unit_end = gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
                                          gst_structure_new_empty (RELAIS_UNIT_END_EVENT));
-  self->blocks = g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
+  relais_unit_builder_init (&self->unit_builder);
   g_mutex_init (&self->lock);
   if (!build (self, config, timestamp_offset, error))
     return NULL;
@@ -578,7 +434,7 @@ relais_pipeline_free (RelaisPipeline *self)
   destroy_source (&self->done_source);
   destroy_source (&self->drain_source);
   g_clear_pointer (&self->epoch, relais_epoch_unref);
-  g_ptr_array_unref (self->blocks);
+  relais_unit_builder_clear (&self->unit_builder);
   g_clear_error (&self->failure);
   g_mutex_clear (&self->lock);
   g_free (self->stream_id);
