@@ -70,16 +70,18 @@ export class BitrateGovernor {
    * @param {number} now
    * @param {number} waiting bytes that have not reached the server
    * @param {number} carried bits a second that reach the server; NaN when it is not known
+   * @param {number} produced bits a second that the recorder gives, often far less than it was asked for; NaN when it is not known
    * @returns {'keep'|'lower'|'raise'} `bitrate` has changed already when it is not `keep`
    */
-  check(now, waiting, carried) {
-    const limit = Math.max(TOO_MUCH_BYTES, (this.bitrate / 8) * TOO_MUCH_SECONDS);
+  check(now, waiting, carried, produced) {
+    const real = Number.isNaN(produced) ? this.bitrate : Math.min(this.bitrate, produced);
+    const limit = Math.max(TOO_MUCH_BYTES, (real / 8) * TOO_MUCH_SECONDS);
     if (waiting > limit) {
       this.#calmSince = NaN;
       if (Number.isNaN(this.#crowdedSince)) this.#crowdedSince = now;
       if (now - this.#crowdedSince < PATIENCE) return 'keep';
       if (now - this.#wentUpAt < UP_FAILED_WITHIN) this.#upAfter = Math.min(LONGEST_UP, this.#upAfter * 2);
-      const lower = Math.min(this.bitrate * STEP_DOWN, Number.isNaN(carried) ? Infinity : carried * SHARE);
+      const lower = Math.min(real * STEP_DOWN, Number.isNaN(carried) ? Infinity : carried * SHARE);
       this.bitrate = Math.max(Math.min(FLOOR, this.#wanted), Math.round(lower));
       return 'lower';
     }

@@ -376,7 +376,7 @@ export class BroadcastSession {
       }
       return;
     }
-    const verdict = this.#governor.check(now, this.waiting, this.#carried);
+    const verdict = this.#governor.check(now, this.waiting, this.#carried, this.bitrate);
     if (verdict === 'lower') {
       this.#drainSince = now;
       this.#chain.stop();

@@ -2,8 +2,9 @@
 //
 // One viewer's WebSocket to `/live/{id}`, kept alive: it reconnects with back-off and jitter, notices a
 // connection that is open but dead, and can be suspended while nobody looks. It knows messages, not
-// media. While a connection is idle (no publisher) nothing can be told from silence, so the API is asked
-// now and then; everything else is driven by events.
+// media. Silence has two causes: nothing is sent, or the connection is dead. The server's own account of the
+// stream tells which: it is asked when data stays away, and now and then while there is no publisher. Everything
+// else is driven by events.
 
 import { Backoff } from './backoff.js';
 
@@ -11,6 +12,9 @@ const CONNECT_TIMEOUT = 8000;
 const SILENCE_WHILE_LIVE = 5000;
 const LONGEST_SILENCE_WHILE_LIVE = 20000;
 const PROBE_IDLE = 20000;
+const PROBE_LIMIT = 3000;
+/** What the server got less than this before the last data here may be on its way, in milliseconds. */
+const UNDERWAY = 1000;
 const STABLE_AFTER = 3000;
 const REFUSED_RETRY = 30000;
 const WATCH_INTERVAL = 1000;
@@ -141,7 +145,7 @@ export class LiveConnection {
   async probe() {
     const response = await fetch(this.#apiUrl, {
       cache: 'no-store',
-      signal: AbortSignal.timeout?.(CONNECT_TIMEOUT),
+      signal: AbortSignal.timeout?.(PROBE_LIMIT),
     });
     return response.ok ? response.json() : null;
   }
@@ -270,12 +274,13 @@ export class LiveConnection {
     const now = performance.now();
     if (slept) {
       this.#suspect('awake again');
-    } else if (this.#expectData && now - this.#lastDataAt > this.#silenceLimit) {
+    } else if (this.#expectData && now - Math.max(this.#lastDataAt, this.#lastProbeAt) > this.#silenceLimit) {
       this.#silenceLimit = Math.min(this.#silenceLimit * 2, LONGEST_SILENCE_WHILE_LIVE);
-      this.reconnect('no data for too long');
+      this.#lastProbeAt = now;
+      this.#doubt('no data for too long');
     } else if (!this.#expectData && now - Math.max(this.#lastMessageAt, this.#lastProbeAt) > PROBE_IDLE) {
       this.#lastProbeAt = now + Math.random() * PROBE_IDLE;
-      this.#probeIdle();
+      this.#doubt('the connection had gone silent');
     }
   }
 
@@ -288,17 +293,20 @@ export class LiveConnection {
     }, 2000);
   }
 
-  async #probeIdle() {
+  /** Reconnects unless the server answers, and knows nothing of the stream that would have come over a living connection. */
+  async #doubt(reason) {
     const socket = this.#socket;
-    let lost = false;
+    const messageAt = this.#lastMessageAt;
+    let lost = true;
     try {
       const stream = await this.probe();
-      lost = stream?.state === 'live';
+      const live = stream?.state === 'live';
+      const withheld = () => performance.now() - stream.ring.newest_age_ms > this.#lastDataAt + UNDERWAY;
+      lost = this.#expectData ? !live || (stream.ring.newest_age_ms >= 0 && withheld()) : live;
     } catch {
-      lost = true;
+      // It is not heard: lost.
     }
-    if (lost && socket === this.#socket && this.#state === 'open' && !this.#expectData) {
-      this.reconnect('the connection had gone silent');
-    }
+    const heard = messageAt !== this.#lastMessageAt;
+    if (lost && !heard && socket === this.#socket && this.#state === 'open') this.reconnect(reason);
   }
 }

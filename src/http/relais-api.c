@@ -102,6 +102,7 @@ add_ring (JsonBuilder *builder, const RelaisRingStats *ring)
   json_builder_begin_object (builder);
   add_int (builder, "bytes", (gint64) ring->bytes);
   add_int (builder, "units", ring->n_units);
+  add_int (builder, "newest_age_ms", ring->newest_age_ms);
   add_int (builder, "oldest_sync_age_ms", ring->oldest_start_age_ms);
   add_int (builder, "newest_sync_age_ms", ring->newest_start_age_ms);
   add_int (builder, "sync_points_lost", (gint64) ring->n_starts_evicted);

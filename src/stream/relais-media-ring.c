@@ -345,13 +345,16 @@ relais_media_ring_read (RelaisMediaRing *self,
 RelaisRingStats
 relais_media_ring_get_stats (RelaisMediaRing *self)
 {
-  RelaisRingStats stats = { .oldest_start_age_ms = -1, .newest_start_age_ms = -1 };
+  RelaisRingStats stats
+      = { .newest_age_ms = -1, .oldest_start_age_ms = -1, .newest_start_age_ms = -1 };
   gint64 now = g_get_monotonic_time ();
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
 
   stats.bytes = count_bytes (self);
   stats.n_units = (guint) (self->head - self->tail);
   stats.n_starts_evicted = self->n_starts_evicted;
+  if (stats.n_units > 0)
+    stats.newest_age_ms = (now - get_unit (self, self->head - 1)->arrived) / 1000;
   if (self->newest_start == NO_SEQUENCE)
     return stats;
   stats.newest_start_age_ms = (now - get_unit (self, self->newest_start)->arrived) / 1000;

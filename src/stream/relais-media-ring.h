@@ -30,6 +30,7 @@ typedef struct
 {
   guint64 bytes; /* of the units that are in the ring */
   guint n_units;
+  gint64 newest_age_ms;       /* age of the newest unit; -1 = there is none */
   gint64 oldest_start_age_ms; /* age of the oldest unit at which a viewer could start; -1 = there is
                                  none */
   gint64 newest_start_age_ms; /* age of the newest; what a viewer who joins now begins with */

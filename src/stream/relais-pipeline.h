@@ -30,6 +30,8 @@ typedef struct
   void (*done) (RelaisPipeline *pipeline, const GError *error, gpointer user_data);
 } RelaisPipelineHandlers;
 
+#define RELAIS_MAX_TRACKS 2 /* of an epoch: one video, one audio */
+
 /* Counters of one track, real ones of this recording so far. */
 typedef struct
 {

@@ -15,6 +15,8 @@
 
 #include "stream/relais-recordings.h"
 
+#include <string.h>
+
 #include "base/relais-log.h"
 
 typedef struct
@@ -34,6 +36,8 @@ struct _RelaisRecordings
   GQueue
       recordings; /* owned Recording: the first is in its pipeline, the last takes what is pushed */
   gsize waiting_bytes;
+  RelaisTrackCounters last_counters[RELAIS_MAX_TRACKS]; /* of the recording that ended last */
+  guint n_last_counters;
   guint64 end_time; /* ns: where the next epoch starts */
 };
 
@@ -84,6 +88,8 @@ recording_done (RelaisPipeline *pipeline, const GError *error, gpointer user_dat
   gboolean was_finished = recording->finished;
 
   self->end_time = MAX (self->end_time, relais_pipeline_get_end_time (pipeline));
+  self->n_last_counters = relais_pipeline_get_counters (pipeline, self->last_counters,
+                                                        G_N_ELEMENTS (self->last_counters));
   recording_free (recording);
 
   if (!was_last)
@@ -257,19 +263,19 @@ relais_recordings_get_queued_bytes (RelaisRecordings *self)
 /**
  * relais_recordings_get_counters:
  * @self: a stream's recordings
- * @counters: (out) (array length=max_tracks): the counters of the current recording's tracks
- * @max_tracks: room in @counters
+ * @counters: (out): the counters of the current recording's tracks; without one, of those of the
+ * recording that ended last
  *
  * Returns: how many were written
  */
 guint
 relais_recordings_get_counters (RelaisRecordings *self,
-                                RelaisTrackCounters *counters,
-                                guint max_tracks)
+                                RelaisTrackCounters counters[RELAIS_MAX_TRACKS])
 {
   Recording *first = g_queue_peek_head (&self->recordings);
 
-  if (first == NULL || first->pipeline == NULL)
-    return 0;
-  return relais_pipeline_get_counters (first->pipeline, counters, max_tracks);
+  if (first != NULL && first->pipeline != NULL)
+    return relais_pipeline_get_counters (first->pipeline, counters, RELAIS_MAX_TRACKS);
+  memcpy (counters, self->last_counters, self->n_last_counters * sizeof *counters);
+  return self->n_last_counters;
 }

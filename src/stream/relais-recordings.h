@@ -29,8 +29,7 @@ void relais_recordings_push (RelaisRecordings *self, GBytes *bytes);
 void relais_recordings_end (RelaisRecordings *self);
 guint64 relais_recordings_get_queued_bytes (RelaisRecordings *self);
 guint relais_recordings_get_counters (RelaisRecordings *self,
-                                      RelaisTrackCounters *counters,
-                                      guint max_tracks);
+                                      RelaisTrackCounters counters[RELAIS_MAX_TRACKS]);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisRecordings, relais_recordings_free)
 

@@ -540,8 +540,7 @@ relais_stream_get_info (RelaisStream *self, RelaisStreamInfo *info)
     .n_viewer_drops = __atomic_load_n (&self->n_viewer_drops, __ATOMIC_RELAXED),
     .ring = relais_media_ring_get_stats (self->ring),
   };
-  info->n_counters = relais_recordings_get_counters (self->recordings, info->counters,
-                                                     G_N_ELEMENTS (info->counters));
+  info->n_counters = relais_recordings_get_counters (self->recordings, info->counters);
 
   g_mutex_lock (&self->lock);
   info->state = self->state;

@@ -44,7 +44,7 @@ typedef struct
   guint64 n_resyncs;
   guint64 skipped_bytes;
   RelaisRingStats ring;
-  RelaisTrackCounters counters[2];
+  RelaisTrackCounters counters[RELAIS_MAX_TRACKS];
   guint n_counters;
 } RelaisStreamInfo;
 

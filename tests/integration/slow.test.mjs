@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { generate } from '../lib/captures.mjs';
 import { compareWithSource, judge } from '../lib/media.mjs';
 import { publish } from '../lib/publisher.mjs';
-import { startServer } from '../lib/server.mjs';
+import { letGoOfMemory, startServer } from '../lib/server.mjs';
 import { shared, test } from '../lib/test.mjs';
 import { watch } from '../lib/viewer.mjs';
 
@@ -76,9 +76,7 @@ test('a viewer that takes nothing is closed after its time, and the log says why
 
 test('viewers who stop reading cost no memory without bound', { limit: 240_000 }, async (t) => {
   const capture = await heavy();
-  // AddressSanitizer keeps freed memory for a while, 256 MB of it unless told otherwise.
-  const env = { ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:quarantine_size_mb=1` };
-  const server = await startServer({ set: { 'viewer-lag-bytes': 1_500_000, 'ring-max-bytes': 8_000_000 }, env });
+  const server = await startServer({ set: { 'viewer-lag-bytes': 1_500_000, 'ring-max-bytes': 8_000_000 }, env: letGoOfMemory() });
   const keepsUp = await watch(server, 'many');
   const publisher = await publish(server, 'many');
   await pour(publisher, capture, keepsUp, { to: 5 });

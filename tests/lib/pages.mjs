@@ -45,13 +45,14 @@ export async function playsOn(page, { seconds = 3, frames = true } = {}) {
     const video = new Function(`return ${find}`)();
     const begun = performance.now();
     const now = () => ({ at: performance.now(), time: video.currentTime, quality: video.getVideoPlaybackQuality() });
-    let from = now(), last = from.time, low = video.readyState, stalls = 0, stalled = false, done = false;
+    let from = now(), last = from.time, shown = 0, low = video.readyState, stalls = 0, stalled = false, done = false;
     await new Promise((resolve) => {
       const timer = setInterval(() => {
         const { currentTime, readyState } = video;
+        const { totalVideoFrames } = video.getVideoPlaybackQuality();
         low = Math.min(low, readyState);
-        // A jump (to the live edge, over a gap) is no playing either.
-        if (readyState < 3 || currentTime < last || currentTime - last > 1) {
+        // A jump (to the live edge, over a gap) is no playing either, nor is what begins to count anew in another MediaSource.
+        if (readyState < 3 || currentTime < last || currentTime - last > 1 || totalVideoFrames < shown) {
           if (!stalled)
             stalls++;
           stalled = true;
@@ -61,6 +62,7 @@ export async function playsOn(page, { seconds = 3, frames = true } = {}) {
           stalled = false;
         }
         last = currentTime;
+        shown = totalVideoFrames;
         done = currentTime - from.time >= want;
         if (done || performance.now() - begun > limit) {
           clearInterval(timer);

@@ -8,7 +8,7 @@ import { setTimeout as passes } from 'node:timers/promises';
 
 import { launch } from './browser.mjs';
 import { broadcast } from './pages.mjs';
-import { startServer } from './server.mjs';
+import { letGoOfMemory, startServer } from './server.mjs';
 import { witness } from './witness.mjs';
 
 const MIB = 1024;          // in KiB, as the kernel counts
@@ -45,7 +45,7 @@ const median = (values) => [...values].sort((one, two) => one - two)[Math.floor(
  * with the samples; throws where something has grown. `say` gets a line now and then.
  */
 export async function soak({ seconds, samples, say }) {
-  const server = await startServer({ logLevel: 'info' });
+  const server = await startServer({ logLevel: 'info', env: letGoOfMemory() });
   const [sends, watches] = [await launch('chromium'), await launch('chromium')];
   try {
     const source = await broadcast(sends, server, 'soak');

@@ -226,7 +226,8 @@ test_max_bytes (void)
       stats = relais_media_ring_get_stats (ring);
       g_assert_cmpuint (stats.bytes, ==, MIN (i + 1, n) * FRAME);
       g_assert_cmpuint (stats.n_units, ==, MIN (i + 1, n));
-      g_assert_cmpint (stats.newest_start_age_ms, >=, 0);
+      g_assert_cmpint (stats.newest_age_ms, >=, 0);
+      g_assert_cmpint (stats.newest_start_age_ms, >=, stats.newest_age_ms);
       g_assert_cmpint (stats.oldest_start_age_ms, >=, stats.newest_start_age_ms);
     }
 }
@@ -286,6 +287,7 @@ test_large_gop (void)
             {
               relais_media_ring_join (ring, &joining, FALSE);
               g_assert_cmpint (relais_media_ring_get_stats (ring).newest_start_age_ms, ==, -1);
+              g_assert_cmpint (relais_media_ring_get_stats (ring).newest_age_ms, >=, 0);
             }
           if (i >= 10)
             g_assert_cmpint (read_one (ring, &joining), ==, -1);
