@@ -5,10 +5,12 @@ import { launch } from '../../tests/lib/browser.mjs';
 import { median, percentile, plain, short, upTo } from '../lib/numbers.mjs';
 import { startRelais } from '../lib/servers.mjs';
 
-const SETTLE_MS = 6000;
-const SAMPLE_MS = 8000;
+const SAMPLE_MS = 6000;
+/** Which refresh of the screen shows a frame is settled when playback begins: each join is another throw. */
+const GLASS_JOINS = 5;
 const JOINS = 12;
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
+const FIRST_MS = 5000;
 const SIZE = 'width=640&height=360';
 
 async function openWindow(browser, address) {
@@ -30,13 +32,23 @@ async function broadcast(browser, server, id, query) {
   }
 }
 
+/* In the page: whether it plays at normal speed near its target, as it has for a second. The first target is not the last. */
+function isSettled(first) {
+  const player = document.querySelector('relais-player');
+  const settled = performance.now() > first && player.video.playbackRate === 1 && player.latency - player.targetLatency < 0.1;
+  if (!settled)
+    window.settledSince = undefined;
+  else
+    window.settledSince ??= performance.now();
+  return performance.now() - window.settledSince > 1000;
+}
+
 /* In the page: ages of the frames as they are shown. */
-async function sampleAges(settle, duration) {
+async function sampleAges(duration) {
   const code = await import('/assets/frame-code.js');
   const { video, stats } = document.querySelector('relais-player');
   const context = new OffscreenCanvas(128, 128).getContext('2d', { willReadFrequently: true });
   const ages = [];
-  await new Promise((resolve) => setTimeout(resolve, settle));
   const end = performance.now() + duration;
   await new Promise((resolve) => {
     const look = () => {
@@ -68,14 +80,20 @@ export async function glass(context) {
       try {
         const id = `glass${limit}`;
         await broadcast(browser, server, id, query);
-        const page = await openWindow(browser, server.url(`/watch/${id}`));
-        await page.waitForFunction(() => document.querySelector('relais-player')?.video.currentTime > 0, { timeout: LIMIT_MS });
-        const { ages, buffered, stalls } = await page.evaluate(sampleAges, SETTLE_MS, SAMPLE_MS);
-        if (ages.length < 50)
+        const seen = [];
+        for (let join = 0; join < GLASS_JOINS; join += 1) {
+          const page = await openWindow(browser, server.url(`/watch/${id}`));
+          await page.waitForFunction(isSettled, { timeout: LIMIT_MS }, FIRST_MS);
+          seen.push(await page.evaluate(sampleAges, SAMPLE_MS));
+          await page.close();
+        }
+        const ages = seen.flatMap((one) => one.ages);
+        const sum = (pick) => seen.reduce((total, one) => total + pick(one), 0);
+        if (ages.length < 50 * GLASS_JOINS)
           throw new Error(`only ${ages.length} frames could be read`);
-        rows.push(upTo(`${name}: median`, median(ages), limit, ' ms'),
-          plain(`${name}: p5 / p95, player behind its buffer’s end, stalls`,
-            `${short(percentile(ages, 0.05))} / ${short(percentile(ages, 0.95))} ms, ${short(buffered * 1000)} ms, ${stalls}`));
+        rows.push(upTo(`${name}: median of ${GLASS_JOINS} joins`, seen.map((one) => median(one.ages)), limit, ' ms'),
+          plain(`${name}: p5 / p95 of all frames, stalls`, `${short(percentile(ages, 0.05))} / ${short(percentile(ages, 0.95))} ms, ${sum((one) => one.stalls)}`),
+          plain(`${name}: of that between the end of the buffer after an append and the playhead`, `${short((sum((one) => one.buffered) / GLASS_JOINS) * 1000)} ms`));
       } finally {
         await browser.close();
       }

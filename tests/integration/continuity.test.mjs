@@ -113,9 +113,9 @@ for (const [what, extra, kind] of [
       const { tracks } = await (await server()).json(`/api/v1/streams/${id}`);
       assert.equal(viewer.epochs.length, 1, 'no epoch without the quiet track');
       const [judgement] = await rightTimes(viewer, id);
-      const extra = Object.fromEntries(tracks.map((track) => [track.kind, track.fillers]));
-      await compareWithSource(judgement, capture, id, { extra, shift: 400 });
-      const fillers = extra[kind];
+      const filled = Object.fromEntries(tracks.map((track) => [track.kind, track.fillers]));
+      await compareWithSource(judgement, capture, id, { extra: filled, shift: 400 });
+      const fillers = filled[kind];
       const { packets } = judgement.probe.streams[kind];
       const widest = Math.max(...packets.slice(1).map((packet, index) => packet.ms - packets[index].ms));
       t.diagnostic(`${fillers} fillers, blocks of the quiet track at most ${widest} ms apart`);
