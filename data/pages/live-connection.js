@@ -135,6 +135,7 @@ export class LiveConnection {
   expectData(expected) {
     this.#expectData = expected;
     this.#lastDataAt = performance.now();
+    this.#lastProbeAt = this.#lastDataAt;
   }
 
   /**
