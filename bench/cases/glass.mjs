@@ -106,10 +106,8 @@ export async function glass(context) {
     rows,
     notes: [
       'What is not between the playhead and the end of the buffer is the encoder, the recorder’s time slice and the way. With sound the',
-      'player stays further back: MediaRecorder’s pieces come up to a time slice and a frame apart, Chromium’s sound takes 0.12 s of the',
-      'buffer before it is heard, 0.17 s while it is stretched to catch up, and starts no nearer than half a second. Where the player caught',
-      'up to 0.26 s the picture froze for a quarter of a second, once for each viewer; when it got there all the same it went on at rate 1,',
-      'with 350 ms from glass to glass. No way was found to get there without the freeze (data/pages/live-edge.js, STRETCH_NEEDS).',
+      'player stays further back: MediaRecorder’s pieces come up to a time slice and a frame apart, and Chromium’s sound runs dry well before',
+      'the end of the buffer, earlier still while it is stretched to catch up (docs/ARCHITECTURE.md, “What browsers demand of it”).',
     ],
   };
 }

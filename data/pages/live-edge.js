@@ -70,7 +70,6 @@ export class LiveEdge {
   #handlers;
   #model = new ArrivalModel();
   #fixedTarget = NaN;
-  #hasSound = false;
   #joining = true;
   #joiningSince = NaN;
   #settledAt = 0;
@@ -132,7 +131,6 @@ export class LiveEdge {
 
   /** @param {boolean} sound whether the stream has sound, of which browsers want more ahead */
   set hasSound(sound) {
-    this.#hasSound = sound;
     this.#model.hasSound = sound;
   }
 
@@ -318,7 +316,7 @@ export class LiveEdge {
       return;
     }
     const error = this.#latency - target;
-    this.#adjust(this.#hasSound && error > 0 ? Math.max(0, error - STRETCH_NEEDS) : error);
+    this.#adjust(this.#model.hasSound && error > 0 ? Math.max(0, error - STRETCH_NEEDS) : error);
   }
 
   /**
