@@ -62,9 +62,9 @@ has_more (const RelaisBlockWriter *self, const RelaisMuxTrack *track)
 }
 
 /* Until when the track's next block has to be there, if it is not to come too late for a player
- * once @now is written. What is left of this unit saves a video track only if the unit has begun
- * with it. Sound may come a little behind the picture in its chunk, so it is missed only in a unit
- * that has none.
+ * once @now is written. Where the last block says its duration, as sound does, that holds within a
+ * unit too: what comes after @now is no earlier. Where a player has to guess, only the first block
+ * of a unit is compared.
  *
  * Returns: the time in ns; %G_MAXUINT64 while there is time */
 static guint64
@@ -76,18 +76,15 @@ find_missed_limit (RelaisBlockWriter *self,
   guint64 said = relais_append_gap_get_said_limit (&track->gap);
   guint64 limit = relais_append_gap_get_limit (&track->gap);
   gboolean in_unit = track->gap.in_unit;
-  gboolean more, matters;
 
-  if (!self->settings.hold_units || now <= MIN (said, limit))
+  if (!self->settings.hold_units)
     return G_MAXUINT64;
-  more = track == flowing || has_more (self, track);
-  if (now > said && (track->is_video || more))
+  if (now > said)
     return said;
-  if (track == flowing)
-    matters = !in_unit;
-  else
-    matters = track->is_video ? !(in_unit && more) : !(in_unit || more);
-  return matters && now > limit ? limit : G_MAXUINT64;
+  /* What is left of this unit saves the track only if the unit has begun with it. */
+  if (now > limit && !(in_unit && (track == flowing || has_more (self, track))))
+    return limit;
+  return G_MAXUINT64;
 }
 
 static gboolean
@@ -132,9 +129,10 @@ fill_track (RelaisBlockWriter *self, RelaisMuxTrack *track, RelaisMuxTrack *flow
     return write_filler (self, track, filler, now - MIN (now, REPEAT_DURATION), now);
   if (track->is_video)
     return write_filler (self, track, filler, now, 0);
-  /* Up to its own next block, or under another track's. */
+  /* Under another track's block, or up to its own; rather a little into that than a hole. */
   return lay_silence (self, track, filler,
-                      track == flowing ? now - MIN (now, GST_BUFFER_DURATION (filler)) : now);
+                      track == flowing ? MAX (missed, now - MIN (now, GST_BUFFER_DURATION (filler)))
+                                       : now);
 }
 
 /**
@@ -171,6 +169,68 @@ relais_block_filler_fill_others (RelaisBlockWriter *self, RelaisMuxTrack *flowin
       if (track == flowing || !track->started)
         continue;
       ret = fill_track (self, track, flowing, now);
+    }
+  return ret;
+}
+
+/**
+ * relais_block_filler_begin_sound:
+ * @self: a writer whose timeline begins
+ *
+ * Sound counts as heard up to where the timeline begins: if it does not begin there, or not at all,
+ * it is as quiet as one that stops later. A player that comes from another recording compares with
+ * the last sound of that one.
+ */
+void
+relais_block_filler_begin_sound (RelaisBlockWriter *self)
+{
+  guint64 begin = self->timeline.offset, due = self->settings.sound_due;
+
+  for (guint i = 0; i < self->tracks->len && self->settings.quiet_time > 0; i++)
+    {
+      RelaisMuxTrack *track = g_ptr_array_index (self->tracks, i);
+      g_autoptr (GstBuffer) filler = NULL;
+
+      if (track->is_video)
+        continue;
+      track->started = TRUE;
+      filler = relais_mux_track_make_filler (track);
+      track->started = filler != NULL;
+      if (filler == NULL)
+        continue;
+      track->duration = GST_BUFFER_DURATION (filler);
+      track->time.last_real = track->time.last_out = begin - MIN (begin, track->duration);
+      if (due >= 2 * track->duration)
+        relais_append_gap_add_frame (&track->gap, due - 2 * track->duration, track->duration, TRUE);
+      relais_append_gap_end_unit (&track->gap);
+    }
+}
+
+/**
+ * relais_block_filler_level:
+ * @self: a writer
+ * @end: a time in ns at which something else begins: another recording, another header
+ *
+ * Lays silence up to @end where it is missed. A player that goes on there in the same SourceBuffer
+ * compares the times of each track. Where the sound's comes too late, it drops all tracks up to the
+ * next sync point, and the keyframe at @end has passed by then: pictures would stand still for a
+ * whole group of pictures.
+ */
+GstFlowReturn
+relais_block_filler_level (RelaisBlockWriter *self, guint64 end)
+{
+  GstFlowReturn ret = GST_FLOW_OK;
+
+  for (guint i = 0; i < self->tracks->len && ret == GST_FLOW_OK; i++)
+    {
+      RelaisMuxTrack *track = g_ptr_array_index (self->tracks, i);
+      GstBuffer *filler;
+
+      if (track->is_video || track->has_left || self->settings.quiet_time == 0
+          || relais_append_gap_get_said_limit (&track->gap) >= end
+          || (filler = relais_mux_track_make_filler (track)) == NULL)
+        continue;
+      ret = lay_silence (self, track, filler, end - RELAIS_TIMELINE_TICK);
     }
   return ret;
 }

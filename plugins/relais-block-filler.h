@@ -30,6 +30,8 @@ GstFlowReturn
 relais_block_filler_fill_own (RelaisBlockWriter *writer, RelaisMuxTrack *track, guint64 time);
 GstFlowReturn
 relais_block_filler_fill_others (RelaisBlockWriter *writer, RelaisMuxTrack *flowing, guint64 now);
+void relais_block_filler_begin_sound (RelaisBlockWriter *writer);
+GstFlowReturn relais_block_filler_level (RelaisBlockWriter *writer, guint64 end);
 guint64 relais_block_filler_get_duration (RelaisBlockWriter *writer,
                                           const RelaisMuxTrack *track,
                                           guint64 time,

@@ -100,6 +100,28 @@ relais_block_writer_get_end_time (const RelaisBlockWriter *self)
   return self->timeline.end;
 }
 
+/**
+ * relais_block_writer_get_sound_due:
+ * @self: a writer
+ *
+ * Returns: the time in ns up to which players take the next sound to go on from the last one; 0
+ * when there was none
+ */
+guint64
+relais_block_writer_get_sound_due (const RelaisBlockWriter *self)
+{
+  guint64 due = 0;
+
+  for (guint i = 0; i < self->tracks->len; i++)
+    {
+      const RelaisMuxTrack *track = g_ptr_array_index (self->tracks, i);
+
+      if (!track->is_video && track->gap.says_duration)
+        due = MAX (due, relais_append_gap_get_said_limit (&track->gap));
+    }
+  return due;
+}
+
 /* Epochs */
 
 /**
@@ -150,9 +172,12 @@ begin_wanted_epoch (RelaisBlockWriter *self)
       RelaisMuxTrack *track = g_ptr_array_index (self->tracks, i);
 
       track->has_left = track->wants_to_leave;
+      /* Sound that stays goes on in the SourceBuffer as in the file. */
       if (track->is_video || track->has_left)
-        track->started = FALSE;
-      relais_append_gap_init (&track->gap);
+        {
+          track->started = FALSE;
+          relais_append_gap_init (&track->gap);
+        }
       GST_INFO_OBJECT (track->pad, "%s the new epoch", track->has_left ? "is not in" : "is in");
     }
   self->caps_changed = FALSE;
@@ -177,6 +202,7 @@ begin_timeline (RelaisBlockWriter *self)
         offset = MAX (offset, ticks * RELAIS_TIMELINE_TICK);
     }
   relais_timeline_init (&self->timeline, offset);
+  relais_block_filler_begin_sound (self);
   self->has_begun = TRUE;
 }
 
@@ -229,7 +255,12 @@ write_block (RelaisBlockWriter *self, RelaisMuxTrack *track, GstBuffer *buffer)
     track->wants_to_leave = FALSE;
   if (ret == GST_FLOW_OK && is_sync_point && wants_epoch (self)
       && (track->is_video || !has_flowing_video (self)))
-    ret = begin_wanted_epoch (self);
+    {
+      time = relais_timeline_map (&self->timeline, &track->time, pts);
+      ret = relais_block_filler_level (self, time);
+      if (ret == GST_FLOW_OK)
+        ret = begin_wanted_epoch (self);
+    }
   if (ret != GST_FLOW_OK || track->has_left
       || (track->is_video && !track->started && !is_sync_point))
     {
@@ -330,6 +361,23 @@ relais_block_writer_flush (RelaisBlockWriter *self)
     }
   end_unit (self);
   relais_block_writer_drop (self);
+  return ret;
+}
+
+/**
+ * relais_block_writer_finish:
+ * @self: a writer
+ *
+ * The recording ends: writes what is held, and what it takes for the next one to follow.
+ */
+GstFlowReturn
+relais_block_writer_finish (RelaisBlockWriter *self)
+{
+  GstFlowReturn ret = relais_block_writer_flush (self);
+
+  /* Without units the tracks do not end together. */
+  if (ret == GST_FLOW_OK && self->settings.hold_units)
+    ret = relais_block_filler_level (self, self->timeline.end);
   return ret;
 }
 

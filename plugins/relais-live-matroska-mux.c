@@ -56,7 +56,9 @@ enum
   PROP_QUIET_TIME,
   PROP_LEAVE_TIME,
   PROP_TIMESTAMP_OFFSET,
+  PROP_SOUND_DUE,
   PROP_END_TIME,
+  PROP_NEXT_SOUND_DUE,
   PROP_STATS,
   N_PROPS
 };
@@ -251,7 +253,7 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
 
     case GST_EVENT_EOS:
       track->eos = TRUE;
-      relais_block_writer_flush (self->writer);
+      relais_block_writer_finish (self->writer);
       return relais_inner_muxer_end_track (self->mux, self->tracks, track, event);
 
     case GST_EVENT_FLUSH_STOP:
@@ -427,8 +429,14 @@ relais_live_matroska_mux_get_property (GObject *object, guint id, GValue *value,
     case PROP_TIMESTAMP_OFFSET:
       g_value_set_uint64 (value, self->settings.timestamp_offset);
       break;
+    case PROP_SOUND_DUE:
+      g_value_set_uint64 (value, self->settings.sound_due);
+      break;
     case PROP_END_TIME:
       g_value_set_uint64 (value, relais_block_writer_get_end_time (self->writer));
+      break;
+    case PROP_NEXT_SOUND_DUE:
+      g_value_set_uint64 (value, relais_block_writer_get_sound_due (self->writer));
       break;
     case PROP_STATS:
       g_value_take_boxed (value, get_stats (self));
@@ -460,6 +468,9 @@ relais_live_matroska_mux_set_property (GObject *object,
       break;
     case PROP_TIMESTAMP_OFFSET:
       self->settings.timestamp_offset = g_value_get_uint64 (value);
+      break;
+    case PROP_SOUND_DUE:
+      self->settings.sound_due = g_value_get_uint64 (value);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -531,10 +542,19 @@ relais_live_matroska_mux_class_init (RelaisLiveMatroskaMuxClass *klass)
       "timestamp-offset", "Timestamp offset",
       "Where the first block lands on the output's timeline (ns); read when going to PAUSED", 0,
       G_MAXINT64, 0, flags | G_PARAM_READWRITE);
+  properties[PROP_SOUND_DUE] = g_param_spec_uint64 (
+      "sound-due", "Sound due",
+      "Up to when players take sound to go on from what is continued (ns, 0 = there was none): "
+      "where none is there by then, silence is; read when going to PAUSED",
+      0, G_MAXINT64, 0, flags | G_PARAM_READWRITE);
   properties[PROP_END_TIME] = g_param_spec_uint64 (
       "end-time", "End time",
       "Where an epoch that continues this one may start: past everything written (ns)", 0,
       G_MAXUINT64, 0, flags | G_PARAM_READABLE);
+  properties[PROP_NEXT_SOUND_DUE]
+      = g_param_spec_uint64 ("next-sound-due", "Next sound due",
+                             "The sound-due of an epoch that continues this one (ns, 0 = no sound)",
+                             0, G_MAXUINT64, 0, flags | G_PARAM_READABLE);
   properties[PROP_STATS] = g_param_spec_boxed ("stats", "Statistics",
                                                "An array \"tracks\" of structures with pad, "
                                                "frames, sync-points, fillers, dropped, lifted and "

@@ -329,7 +329,10 @@ link_sink_pad (RelaisPipeline *self)
 }
 
 static gboolean
-build (RelaisPipeline *self, const RelaisConfig *config, guint64 timestamp_offset, GError **error)
+build (RelaisPipeline *self,
+       const RelaisConfig *config,
+       const RelaisPipelineEnd *before,
+       GError **error)
 {
   GstAppSrcCallbacks src_callbacks = { .need_data = take_drained };
   g_autoptr (GstBus) bus = NULL;
@@ -357,9 +360,9 @@ build (RelaisPipeline *self, const RelaisConfig *config, guint64 timestamp_offse
   g_object_set (self->src, "format", GST_FORMAT_BYTES, "stream-type", 0, "max-bytes", (guint64) 0,
                 "block", FALSE, NULL);
   g_object_set (demux, "max-gap-time", (guint64) 0, NULL);
-  g_object_set (self->mux, "hold-units", TRUE, "timestamp-offset", timestamp_offset, "quiet-time",
-                (guint64) config->quiet_track_ms * GST_MSECOND, "leave-time",
-                (guint64) config->quiet_track_drop_ms * GST_MSECOND, NULL);
+  g_object_set (self->mux, "hold-units", TRUE, "timestamp-offset", before->time, "sound-due",
+                before->sound_due, "quiet-time", (guint64) config->quiet_track_ms * GST_MSECOND,
+                "leave-time", (guint64) config->quiet_track_drop_ms * GST_MSECOND, NULL);
   gst_app_src_set_callbacks (GST_APP_SRC (self->src), &src_callbacks, self, NULL);
   src_pad = gst_element_get_static_pad (self->src, "src");
   gst_pad_add_probe (src_pad, GST_PAD_PROBE_TYPE_BUFFER, take_next_chunk, self, NULL);
@@ -379,7 +382,7 @@ build (RelaisPipeline *self, const RelaisConfig *config, guint64 timestamp_offse
  * relais_pipeline_new:
  * @stream_id: for the log
  * @config: what to do about quiet tracks
- * @timestamp_offset: where the recording's first block lands on the stream's timeline, in ns
+ * @before: where the recording before it ended, and this one begins
  * @handlers: what it calls
  * @user_data: passed to them; must outlive the pipeline
  * @error: RELAIS_ERROR_INTERNAL where GStreamer lacks an element
@@ -389,7 +392,7 @@ build (RelaisPipeline *self, const RelaisConfig *config, guint64 timestamp_offse
 RelaisPipeline *
 relais_pipeline_new (const char *stream_id,
                      const RelaisConfig *config,
-                     guint64 timestamp_offset,
+                     const RelaisPipelineEnd *before,
                      const RelaisPipelineHandlers *handlers,
                      gpointer user_data,
                      GError **error)
@@ -403,7 +406,7 @@ relais_pipeline_new (const char *stream_id,
                                          gst_structure_new_empty (RELAIS_UNIT_END_EVENT));
   relais_unit_builder_init (&self->unit_builder);
   g_mutex_init (&self->lock);
-  if (!build (self, config, timestamp_offset, error))
+  if (!build (self, config, before, error))
     return NULL;
   return g_steal_pointer (&self);
 }
@@ -495,18 +498,14 @@ relais_pipeline_get_queued_bytes (RelaisPipeline *self)
 }
 
 /**
- * relais_pipeline_get_end_time:
+ * relais_pipeline_get_end:
  * @self: a pipeline
- *
- * Returns: where the next epoch may start, in ns on the stream's timeline
+ * @end: (out): where the next recording goes on
  */
-guint64
-relais_pipeline_get_end_time (RelaisPipeline *self)
+void
+relais_pipeline_get_end (RelaisPipeline *self, RelaisPipelineEnd *end)
 {
-  guint64 time;
-
-  g_object_get (self->mux, "end-time", &time, NULL);
-  return time;
+  g_object_get (self->mux, "end-time", &end->time, "next-sound-due", &end->sound_due, NULL);
 }
 
 /**

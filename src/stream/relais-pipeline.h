@@ -44,9 +44,16 @@ typedef struct
   guint64 n_lifted;
 } RelaisTrackCounters;
 
+/* Where a recording ends on the stream's timeline, in ns, and the next one may go on. */
+typedef struct
+{
+  guint64 time;      /* past everything */
+  guint64 sound_due; /* up to then players take sound to go on; 0 = there was none */
+} RelaisPipelineEnd;
+
 RelaisPipeline *relais_pipeline_new (const char *stream_id,
                                      const RelaisConfig *config,
-                                     guint64 timestamp_offset,
+                                     const RelaisPipelineEnd *before,
                                      const RelaisPipelineHandlers *handlers,
                                      gpointer user_data,
                                      GError **error);
@@ -54,7 +61,7 @@ void relais_pipeline_free (RelaisPipeline *self);
 void relais_pipeline_push (RelaisPipeline *self, GBytes *bytes);
 void relais_pipeline_finish (RelaisPipeline *self);
 guint64 relais_pipeline_get_queued_bytes (RelaisPipeline *self);
-guint64 relais_pipeline_get_end_time (RelaisPipeline *self);
+void relais_pipeline_get_end (RelaisPipeline *self, RelaisPipelineEnd *end);
 guint relais_pipeline_get_counters (RelaisPipeline *self,
                                     RelaisTrackCounters *counters,
                                     guint max_tracks);

@@ -38,7 +38,7 @@ struct _RelaisRecordings
   gsize waiting_bytes;
   RelaisTrackCounters last_counters[RELAIS_MAX_TRACKS]; /* of the recording that ended last */
   guint n_last_counters;
-  guint64 end_time; /* ns: where the next epoch starts */
+  RelaisPipelineEnd end; /* where the next recording goes on */
 };
 
 static void
@@ -86,8 +86,11 @@ recording_done (RelaisPipeline *pipeline, const GError *error, gpointer user_dat
   Recording *recording = g_queue_pop_head (&self->recordings);
   gboolean was_last = g_queue_is_empty (&self->recordings);
   gboolean was_finished = recording->finished;
+  RelaisPipelineEnd end;
 
-  self->end_time = MAX (self->end_time, relais_pipeline_get_end_time (pipeline));
+  relais_pipeline_get_end (pipeline, &end);
+  self->end.time = MAX (self->end.time, end.time);
+  self->end.sound_due = MAX (self->end.sound_due, end.sound_due);
   self->n_last_counters = relais_pipeline_get_counters (pipeline, self->last_counters,
                                                         G_N_ELEMENTS (self->last_counters));
   recording_free (recording);
@@ -125,7 +128,7 @@ start_first (RelaisRecordings *self)
   g_autoptr (GError) error = NULL;
   GBytes *bytes;
 
-  recording->pipeline = relais_pipeline_new (self->stream_id, self->config, self->end_time,
+  recording->pipeline = relais_pipeline_new (self->stream_id, self->config, &self->end,
                                              &pipeline_handlers, self, &error);
   if (recording->pipeline == NULL)
     {

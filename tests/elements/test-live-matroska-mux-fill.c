@@ -459,6 +459,20 @@ test_never_started (void)
   g_assert_cmpuint (relais_test_mux_get_stat (mux, "video_0", "fillers"), ==, 0);
 }
 
+/* Sound that never began is quiet from the beginning. */
+static void
+test_mute_from_the_start (void)
+{
+  g_autoptr (RelaisTestMux) mux = new_mux (QUIET_MS);
+
+  for (guint i = 0; i < 40; i++)
+    push_video (mux, FRAME_MS * i, i);
+  relais_test_mux_pull_all (mux);
+  g_assert_cmpuint (relais_test_mux_get_stat (mux, "audio_0", "fillers"), >, 0);
+  g_assert_cmpint (find_longest_gap (mux, "A_OPUS"), <=, MAX_DISTANCE_MS);
+  relais_test_media_assert_in_order (mux->media);
+}
+
 /* Vorbis has no filler: nothing is invented, and the picture flows. */
 static void
 test_no_filler (void)
@@ -498,6 +512,7 @@ main (int argc, char **argv)
   g_test_add_func ("/live-matroska-mux-fill/long-still", test_long_still);
   g_test_add_func ("/live-matroska-mux-fill/never", test_never);
   g_test_add_func ("/live-matroska-mux-fill/never-started", test_never_started);
+  g_test_add_func ("/live-matroska-mux-fill/mute-from-the-start", test_mute_from_the_start);
   g_test_add_func ("/live-matroska-mux-fill/no-filler", test_no_filler);
   result = g_test_run ();
 

@@ -223,7 +223,9 @@ static void
 test_silent_track (gconstpointer data)
 {
   gboolean video_speaks = GPOINTER_TO_INT (data);
-  g_autoptr (RelaisTestMux) mux = new_mux (TRUE, TRUE);
+  g_autofree char *opus_caps = relais_test_mux_make_opus_caps (0);
+  g_autoptr (RelaisTestMux) mux
+      = relais_test_mux_new (RELAIS_TEST_VP8_CAPS, opus_caps, "quiet-time", (guint64) 0, NULL);
   GThread *thread = NULL;
 
   gst_pad_add_probe (mux->output->sinkpad, GST_PAD_PROBE_TYPE_BUFFER, note_thread, &thread, NULL);
