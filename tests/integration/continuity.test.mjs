@@ -190,9 +190,12 @@ test('a group of pictures larger than the ring: who joins is told to wait, and n
   assert.ok(ring.sync_points_lost >= 1);
   assert.equal(ring.newest_sync_age_ms, -1);
   assert.ok(own.log.some((line) => /gop\b.*(ring|group of pictures)/.test(line)), own.tail());
+  let sentOfShort = 0;
   await publisher.replay(short, { each: async (index) => {
-    await early.until(() => early.bytes > sent - 40_000, 'the viewer that keeps up');
-    sent += short.chunks[index].data.length;
+    await early.until(() => early.bytes > sent + sentOfShort - 40_000, 'the viewer that keeps up');
+    for (const late of lates)
+      await late.until(() => late.bytes > sentOfShort - 40_000, 'a viewer that joined late');
+    sentOfShort += short.chunks[index].data.length;
   } });
   await publisher.end();
   for (const viewer of [early, ...lates])
