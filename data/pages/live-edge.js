@@ -47,6 +47,9 @@ const NO_PICTURE = 0.25;
 const SILENT = 0.4;
 /** A stall longer than this is an outage; it says nothing about the latency that would have been enough. */
 const OUTAGE = 1.5;
+/** After a stall longer than this a seek is the faster way to go on, if it takes no longer than the second figure. */
+const SEEK_AFTER = 0.3;
+const QUICK_SEEK = 0.2;
 const HANG = 1.5;
 const SEEK_LIMIT = 8;
 /** Seconds of decoding a second of media costs, until a seek has been measured. */
@@ -300,13 +303,14 @@ export class LiveEdge {
       const flowing = now - this.#movedAt < STUCK;
       const waited = flowing && ahead > 2 * DRY && now - this.#holdingSince > HOLD_LIMIT;
       if (ahead < target && !waited) return;
-      const outage = now - this.#holdingSince > OUTAGE;
+      const held = now - this.#holdingSince;
+      const from = Math.max(video.currentTime, this.#buffer.edge - target);
       this.#release();
       this.#settledAt = Math.max(this.#settledAt, now + SETTLE_TIME);
       this.#handlers.onResume();
-      if (outage) {
+      if (held > OUTAGE || (held > SEEK_AFTER && this.#seekTime(from) < QUICK_SEEK)) {
         // With each underflow Chromium's sound wants more before it goes on; a seek makes it forget that.
-        this.#seek(Math.max(video.currentTime, this.#buffer.edge - target));
+        this.#seek(from);
         return;
       }
     }
