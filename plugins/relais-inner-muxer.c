@@ -42,6 +42,14 @@ struct _RelaisInnerMuxer
   GPtrArray *output;    /* owned GstBuffer: what the muxer pushed for the block that is in it */
 };
 
+/* What was sent on is gone from the output. */
+static void
+clear_buffer (gpointer data)
+{
+  if (data != NULL)
+    gst_buffer_unref (data);
+}
+
 /**
  * relais_inner_muxer_new:
  * @bin: the bin that the muxer is put into
@@ -57,7 +65,7 @@ relais_inner_muxer_new (GstBin *bin, GstPad *srcpad)
 
   self->bin = bin;
   self->srcpad = srcpad;
-  self->output = g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
+  self->output = g_ptr_array_new_with_free_func (clear_buffer);
   return self;
 }
 
@@ -266,24 +274,28 @@ push_output (RelaisInnerMuxer *self, GPtrArray *tracks, guint64 time, gboolean t
 
   for (guint i = 0; i < self->output->len && ret == GST_FLOW_OK; i++)
     {
-      GstBuffer *buffer = g_ptr_array_index (self->output, i);
+      /* Taken, not referenced: it is joined with the others without a copy of its own. */
+      g_autoptr (GstBuffer) buffer = g_steal_pointer (&g_ptr_array_index (self->output, i));
 
       if (i == 0)
         in_header = buffer_begins_with (buffer, EBML_ID);
       if (in_header && !buffer_begins_with (buffer, CLUSTER_ID))
         {
-          buffer = gst_buffer_make_writable (gst_buffer_ref (buffer));
+          buffer = gst_buffer_make_writable (buffer);
           GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_HEADER);
-          ret = gst_pad_push (self->srcpad, buffer);
+          ret = gst_pad_push (self->srcpad, g_steal_pointer (&buffer));
           continue;
         }
       in_header = FALSE;
       if (block == NULL)
         {
           opens_cluster = buffer_begins_with (buffer, CLUSTER_ID);
-          block = gst_buffer_new ();
+          block = gst_buffer_make_writable (g_steal_pointer (&buffer));
+          GST_BUFFER_FLAG_UNSET (block, GST_BUFFER_FLAG_DELTA_UNIT | GST_BUFFER_FLAG_HEADER);
+          GST_BUFFER_DTS (block) = GST_BUFFER_DURATION (block) = GST_CLOCK_TIME_NONE;
         }
-      block = gst_buffer_append (block, gst_buffer_ref (buffer));
+      else
+        block = gst_buffer_append (block, g_steal_pointer (&buffer));
     }
   g_ptr_array_set_size (self->output, 0);
   if (block == NULL || ret != GST_FLOW_OK)

@@ -21,8 +21,9 @@
 #include "stream/relais-track-info.h"
 
 #define BITRATE_WINDOW_US (2 * G_USEC_PER_SEC)
-/* Bytes that may wait for the streaming thread before the publisher has to wait. */
-#define MAX_QUEUED_BYTES (16 * 1024 * 1024)
+/* Bytes that may wait for the streaming thread before the publisher has to wait. With more they are
+ * out of the processor's caches when their turn comes: 16 MiB cost 15 % more CPU. */
+#define MAX_QUEUED_BYTES (4 * 1024 * 1024)
 
 struct _RelaisStream
 {
