@@ -23,6 +23,8 @@ const RELEASE = 0.006;
  * goes on with 0.12 s. So nothing is played faster for the last bit of the way to the target.
  */
 const STRETCH_NEEDS = 0.05;
+/** Without sound catching up ends a little beyond the target, not a little before it. */
+const BEYOND = 2 * RELEASE;
 /** A `waiting` event comes this long after its cause. */
 const EVENT_DELAY = 0.1;
 /** Further behind the target than this is too far to be caught up by playing faster. */
@@ -320,7 +322,8 @@ export class LiveEdge {
       return;
     }
     const error = this.#latency - target;
-    this.#adjust(this.#model.hasSound && error > 0 ? Math.max(0, error - STRETCH_NEEDS) : error);
+    if (!this.#model.hasSound) this.#adjust(error + BEYOND);
+    else this.#adjust(error > 0 ? Math.max(0, error - STRETCH_NEEDS) : error);
   }
 
   /**
