@@ -13,9 +13,7 @@
 #define GROUP         10
 #define GROUP_TIMEOUT 3
 
-/* appsrc's streaming threads: what GStreamer does for a stream happens there. */
-#define STREAMING_THREADS "appsrc"
-#define SENDER_THREADS    "sender-"
+#define SENDER_THREADS "sender-"
 
 /* Time for a server to let go of connections that were closed. */
 #define SETTLE 2
@@ -327,7 +325,6 @@ bench_scenario_ingest (const BenchOptions *options)
   g_autoptr (BenchLoad) load = bench_load_new (options, 0);
   BenchProcess before, with, after;
   guint64 bytes = 0;
-  gint64 streaming_ns;
 
   before = bench_process_look (options->pid);
   bench_load_start_sources (load);
@@ -355,7 +352,6 @@ bench_scenario_ingest (const BenchOptions *options)
       bytes = chunks * (guint64) options->unit_bytes;
     }
   with = bench_process_look (options->pid);
-  streaming_ns = bench_threads_cpu_ns (options->pid, STREAMING_THREADS);
   g_ptr_array_set_size (load->sources, 0);
   g_usleep (SETTLE * G_USEC_PER_SEC);
   after = bench_process_look (options->pid);
@@ -363,7 +359,7 @@ bench_scenario_ingest (const BenchOptions *options)
   print_memory ("memoryBefore", &before);
   print_memory ("memoryWith", &with);
   print_memory ("memoryAfter", &after);
-  printf ("\"bytes\":%" G_GUINT64_FORMAT ",\"cpu\":%.6f,\"streamingCpu\":%.6f,\"seconds\":%.6f}\n",
-          bytes, (double) (with.cpu_ns - before.cpu_ns) / 1e9, (double) streaming_ns / 1e9,
+  printf ("\"bytes\":%" G_GUINT64_FORMAT ",\"cpu\":%.6f,\"seconds\":%.6f}\n", bytes,
+          (double) (with.cpu_ns - before.cpu_ns) / 1e9,
           (double) (with.wall_ns - before.wall_ns) / 1e9);
 }

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A WebSocket publisher: reads messages, finds the recordings in them, and hands their bytes to its
- * stream.
+/* A WebSocket publisher: its place at its stream, what it is told, its time limits, its end. What
+ * it sends is read by a thread of its own (relais-publisher-input.c).
  *
- * Main context, with sources of a priority above libsoup's: a thousand viewers that join do not
- * hold up the media.
+ * Main context, with sources of a priority above libsoup's.
  *
- * - Each binary message is a chunk; it goes on as it is, without a copy (relais-ebml-scanner.c cuts
- * it only where a recording begins).
- * - A publisher that is faster than the pipeline is not read from until there is room, so TCP slows
- * it down.
- * - Input that cannot be read, a header that does not complete, a message over the limit, silence:
- * an error message, a close code, one line in the log. Nobody else notices.
+ * Input that cannot be read, a header that does not complete, a message over the limit, silence: an
+ * error message, a close code, one line in the log. Nobody else notices.
  *
- * What it is sent (ready, a stats message a second, pings, errors) is small; a publisher that does
+ * What it is sent (ready, a stats message a second, pongs, errors) is small; a publisher that does
  * not read it loses stats messages at MAX_OUTPUT_BYTES, and is closed when it takes nothing for
  * `publisher-silent-ms`.
  *
@@ -23,22 +18,17 @@
 
 #include "ingest/relais-publisher.h"
 
-#include "base/relais-connection.h"
-#include "base/relais-ebml-scanner.h"
 #include "base/relais-error.h"
 #include "base/relais-log.h"
 #include "base/relais-message.h"
 #include "base/relais-websocket-frame.h"
-#include "base/relais-websocket-reader.h"
+#include "ingest/relais-publisher-input.h"
 
-#define READ_SIZE        (64 * 1024)   /* frames' headers, and what else is behind a payload */
-#define MAX_PAYLOAD_READ (1024 * 1024) /* of a message's payload, which is read into its place */
-#define MAX_READS_A_TURN 16            /* then other sources of the main context have their turn */
 #define MAX_OUTPUT_BYTES (64 * 1024)
 #define MAX_TICK_MS      1000 /* also the rhythm of the stats messages */
 #define MIN_TICK_MS      10
 #define CLOSE_TIMEOUT_US (2 * G_USEC_PER_SEC) /* for the client's close frame after ours */
-#define INPUT_PRIORITY   G_PRIORITY_HIGH
+#define OUTPUT_PRIORITY  G_PRIORITY_HIGH
 
 struct _RelaisPublisher
 {
@@ -50,29 +40,22 @@ struct _RelaisPublisher
   gpointer user_data;
 
   RelaisConnection connection;
-  GSource *input_source;  /* owned; NULL while paused or closing is over */
+  RelaisPublisherInput *input;
   GSource *output_source; /* owned; NULL while there is nothing to write or it was not tried yet */
   GSource *tick_source;   /* owned */
   GSource *gone_source;   /* owned */
   GByteArray *out;        /* frames that the socket did not take yet */
 
-  RelaisWebsocketReader reader;
-  RelaisEbmlScanner *scanner;
-  GError *failure;     /* owned: what the scanner found wrong within a message */
-  gint64 header_since; /* first byte of a recording whose header is not complete; 0 = none */
-
-  gint64 last_heard; /* monotonic, µs */
   gint64 last_written;
   gint64 last_ping;
   gint64 last_stats;
   gint64 close_sent; /* 0 = not */
-  guint64 n_chunks;
-  guint64 bytes_in;
 };
 
 /* Output */
 
 static gboolean write_more (gpointer user_data);
+static void leave_stream (RelaisPublisher *self, const char *reason);
 
 static void
 destroy_source (GSource **source)
@@ -105,16 +88,12 @@ call_gone (gpointer data)
 static void
 be_gone (RelaisPublisher *self, const char *reason)
 {
-  RelaisStream *stream = g_steal_pointer (&self->stream);
-
-  destroy_source (&self->input_source);
   destroy_source (&self->output_source);
   destroy_source (&self->tick_source);
   if (self->gone_source == NULL)
     self->gone_source = attach_source (g_idle_source_new (), "relais-publisher-gone",
                                        G_PRIORITY_DEFAULT, call_gone, self);
-  if (stream != NULL)
-    relais_stream_detach_publisher (stream, self, reason);
+  leave_stream (self, reason);
 }
 
 static void
@@ -131,7 +110,7 @@ write_out (RelaisPublisher *self)
           if (self->output_source == NULL)
             self->output_source
                 = attach_source (relais_connection_new_source (&self->connection, G_IO_OUT),
-                                 "relais-publisher-output", INPUT_PRIORITY, write_more, self);
+                                 "relais-publisher-output", OUTPUT_PRIORITY, write_more, self);
           return;
         }
       if (n < 0)
@@ -182,7 +161,20 @@ send_close (RelaisPublisher *self, guint16 code, const char *reason)
   write_out (self);
 }
 
-/* Errors */
+/* Leaving */
+
+/* May free the stream. */
+static void
+leave_stream (RelaisPublisher *self, const char *reason)
+{
+  RelaisStream *stream = g_steal_pointer (&self->stream);
+
+  if (stream == NULL)
+    return;
+  if (self->input != NULL)
+    relais_publisher_input_leave_stream (self->input);
+  relais_stream_detach_publisher (stream, self, reason);
+}
 
 /**
  * relais_publisher_close:
@@ -195,11 +187,8 @@ send_close (RelaisPublisher *self, guint16 code, const char *reason)
 void
 relais_publisher_close (RelaisPublisher *self, guint16 code, const char *reason)
 {
-  RelaisStream *stream = g_steal_pointer (&self->stream);
-
   send_close (self, code, reason);
-  if (stream != NULL)
-    relais_stream_detach_publisher (stream, self, reason);
+  leave_stream (self, reason);
 }
 
 static void
@@ -229,12 +218,6 @@ relais_publisher_refuse (RelaisPublisher *self, const GError *error)
 }
 
 static void
-take_failed (gpointer publisher, const GError *error)
-{
-  relais_publisher_refuse (publisher, error);
-}
-
-static void
 take_replaced (gpointer publisher)
 {
   g_autoptr (GError) error
@@ -245,201 +228,70 @@ take_replaced (gpointer publisher)
 
 /* Input */
 
-static gboolean read_input (gpointer user_data);
-
 static void
-start_reading (RelaisPublisher *self)
-{
-  if (self->input_source == NULL)
-    self->input_source = attach_source (relais_connection_new_source (&self->connection, G_IO_IN),
-                                        "relais-publisher-input", INPUT_PRIORITY, read_input, self);
-}
-
-static void
-take_resume (gpointer publisher)
-{
-  RelaisPublisher *self = publisher;
-
-  if (self->gone_source == NULL)
-    start_reading (self);
-}
-
-static void
-take_span (GBytes *span, RelaisEbmlSpanKind kind, gpointer user_data)
+take_text (gpointer user_data)
 {
   RelaisPublisher *self = user_data;
 
-  if (self->stream == NULL)
-    return;
-  switch (kind)
-    {
-    case RELAIS_EBML_SPAN_NEW_RECORDING:
-      relais_stream_begin_recording (self->stream);
-      break;
-    case RELAIS_EBML_SPAN_RESYNC:
-      /* A decoder cannot go on across the damage: the same header opens a new epoch, which starts
-       * at the next keyframe. */
-      relais_log_warning (self->stream_id,
-                          "the publisher's data is damaged: %" G_GUINT64_FORMAT
-                          " bytes left out so far, going on at a cluster",
-                          relais_ebml_scanner_get_skipped (self->scanner));
-      relais_stream_count_resync (self->stream, relais_ebml_scanner_get_skipped (self->scanner));
-      relais_stream_begin_recording (self->stream);
-      if (self->stream != NULL)
-        relais_stream_push (self->stream, relais_ebml_scanner_get_header (self->scanner));
-      break;
-    case RELAIS_EBML_SPAN_DATA:
-    default:
-      break;
-    }
-  /* A recording that cannot even begin has thrown us out by now. */
-  if (self->stream != NULL && !relais_stream_push (self->stream, span))
-    destroy_source (&self->input_source);
+  if (self->close_sent == 0 && self->out->len < MAX_OUTPUT_BYTES)
+    send_text (self,
+               "{\"type\":\"error\",\"code\":\"not-binary\",\"message\":\"Text is ignored here: "
+               "send the recorder's chunks as binary messages.\"}");
 }
 
 static void
-take_chunk (GBytes *message, gpointer user_data)
-{
-  RelaisPublisher *self = user_data;
-  gsize size = g_bytes_get_size (message);
-
-  /* What still comes in while we close is not media any more. */
-  if (self->stream == NULL || size == 0)
-    return;
-  self->n_chunks++;
-  self->bytes_in += size;
-  relais_stream_count_chunk (self->stream, size);
-  if (self->n_chunks == 1)
-    relais_log_info (self->stream_id, "first chunk: %" G_GSIZE_FORMAT " bytes", size);
-
-  if (!relais_ebml_scanner_feed (self->scanner, message, take_span, self, &self->failure))
-    return;
-  if (relais_ebml_scanner_has_header (self->scanner))
-    self->header_since = 0;
-  else if (self->header_since == 0)
-    self->header_since = g_get_monotonic_time ();
-}
-
-static void
-take_text (const char *text, gsize size, gpointer user_data)
+take_ping (const guint8 *payload, gsize size, gpointer user_data)
 {
   RelaisPublisher *self = user_data;
 
-  send_text (
-      self,
-      "{\"type\":\"error\",\"code\":\"not-binary\",\"message\":\"Text is ignored here: send the "
-      "recorder's chunks as binary messages.\"}");
-}
-
-static void
-take_ping (const guint8 *data, gsize size, gpointer user_data)
-{
-  RelaisPublisher *self = user_data;
-
-  /* RFC 6455 section 5.5.3: of several pings the newest may be answered alone. */
   if (self->close_sent == 0 && self->out->len < MAX_OUTPUT_BYTES)
     {
-      queue_frame (self, relais_websocket_frame_new_pong (data, size));
+      queue_frame (self, relais_websocket_frame_new_pong (payload, size));
       write_out (self);
     }
 }
 
 static void
-take_close (guint16 code, const char *reason, gpointer user_data)
+take_failed (const GError *error, guint16 close_code, gpointer user_data)
+{
+  refuse (user_data, error, close_code);
+}
+
+static void
+take_ended (guint16 close_code, const char *reason, gpointer user_data)
 {
   RelaisPublisher *self = user_data;
-  g_autofree char *words
-      = g_strdup_printf ("it closed with %u%s%s", code, *reason != '\0' ? ", " : "", reason);
+  g_autofree char *words = NULL;
 
+  if (close_code == 0)
+    {
+      be_gone (self, reason);
+      return;
+    }
+  words
+      = g_strdup_printf ("it closed with %u%s%s", close_code, *reason != '\0' ? ", " : "", reason);
   /* RFC 6455 section 5.5.1: the answer carries the code that came; 1005 stands for none and is
    * never sent. */
-  send_close (self, code == 1005 ? 1000 : code, "");
+  send_close (self, close_code == 1005 ? 1000 : close_code, "");
   be_gone (self, words);
 }
 
-static const RelaisWebsocketReaderHandlers reader_handlers = {
+static const RelaisPublisherInputHandlers input_handlers = {
   .text = take_text,
-  .binary = take_chunk,
   .ping = take_ping,
-  .close = take_close,
+  .failed = take_failed,
+  .ended = take_ended,
 };
-
-/* Takes the bytes that are in the reader's room and, behind them, in @rest. Returns whether reading
- * can go on. */
-static gboolean
-feed (RelaisPublisher *self, gsize in_room, const guint8 *rest, gsize rest_size)
-{
-  g_autoptr (GError) error = NULL;
-
-  self->last_heard = g_get_monotonic_time ();
-  if (!relais_websocket_reader_feed_room (&self->reader, in_room, &reader_handlers, self, &error)
-      || !relais_websocket_reader_feed (&self->reader, rest, rest_size, &reader_handlers, self,
-                                        &error))
-    {
-      if (error->code == RELAIS_ERROR_TOO_LARGE)
-        {
-          g_clear_error (&error);
-          error = g_error_new (RELAIS_ERROR, RELAIS_ERROR_TOO_LARGE,
-                               "a chunk is larger than chunk-max-bytes (%" G_GINT64_FORMAT ")",
-                               self->config->chunk_max_bytes);
-        }
-      refuse (self, error, relais_websocket_reader_get_close_code (&self->reader));
-      destroy_source (&self->input_source);
-      return FALSE;
-    }
-  if (self->failure != NULL)
-    {
-      g_autoptr (GError) failure = g_steal_pointer (&self->failure);
-
-      relais_publisher_refuse (self, failure);
-    }
-  return self->input_source != NULL;
-}
-
-/* What is missing of a large message's payload goes from the socket straight to where it stays.
- * What is behind it comes with the same system call and is copied. */
-static gboolean
-read_input (gpointer user_data)
-{
-  RelaisPublisher *self = user_data;
-  guint8 rest[READ_SIZE];
-
-  for (guint i = 0; i < MAX_READS_A_TURN; i++)
-    {
-      g_autoptr (GError) error = NULL;
-      guint8 *room;
-      gsize room_size = relais_websocket_reader_get_room (&self->reader, &room);
-      gboolean has_rest = room_size <= MAX_PAYLOAD_READ;
-      struct iovec pieces[]
-          = { { room, MIN (room_size, MAX_PAYLOAD_READ) }, { rest, has_rest ? sizeof rest : 0 } };
-      gssize n = relais_connection_read (&self->connection, pieces, G_N_ELEMENTS (pieces), &error);
-      gsize in_room;
-
-      if (n == RELAIS_CONNECTION_WOULD_BLOCK)
-        return G_SOURCE_CONTINUE;
-      if (n <= 0)
-        {
-          be_gone (self, n == 0 ? "its connection ended without a close" : error->message);
-          return G_SOURCE_REMOVE;
-        }
-      in_room = MIN ((gsize) n, pieces[0].iov_len);
-      if (!feed (self, in_room, rest, (gsize) n - in_room))
-        return G_SOURCE_REMOVE;
-      /* Nothing more is there; if there is, the source tells. */
-      if ((gsize) n < pieces[0].iov_len + pieces[1].iov_len)
-        return G_SOURCE_CONTINUE;
-    }
-  return G_SOURCE_CONTINUE;
-}
 
 /* Time */
 
 static void
 check_header (RelaisPublisher *self, gint64 now)
 {
+  gint64 since = relais_publisher_input_get_header_since (self->input);
   g_autoptr (GError) error = NULL;
 
-  if (self->header_since == 0 || now - self->header_since < self->config->header_timeout_ms * 1000)
+  if (since == 0 || now - since < self->config->header_timeout_ms * 1000)
     return;
   error = g_error_new (RELAIS_ERROR, RELAIS_ERROR_HEADER_TIMEOUT,
                        "the recording's header was not complete after %" G_GINT64_FORMAT " ms",
@@ -453,13 +305,10 @@ static void
 check_silence (RelaisPublisher *self, gint64 now)
 {
   gint64 silent_us = self->config->publisher_silent_ms * 1000;
+  gint64 last_heard = relais_publisher_input_get_last_heard (self->input);
   g_autoptr (GError) error = NULL;
 
-  /* While reading is paused it is we who do not listen. */
-  if (self->input_source == NULL)
-    self->last_heard = now;
-
-  if (now - self->last_heard >= silent_us)
+  if (now - last_heard >= silent_us)
     {
       error = g_error_new (RELAIS_ERROR, RELAIS_ERROR_TIMEOUT,
                            "nothing came from the publisher for %" G_GINT64_FORMAT " ms",
@@ -467,7 +316,7 @@ check_silence (RelaisPublisher *self, gint64 now)
       relais_publisher_refuse (self, error);
       be_gone (self, error->message);
     }
-  else if (now - self->last_heard >= silent_us / 3 && now - self->last_ping >= silent_us / 3
+  else if (now - last_heard >= silent_us / 3 && now - self->last_ping >= silent_us / 3
            && self->out->len < MAX_OUTPUT_BYTES)
     {
       self->last_ping = now;
@@ -492,7 +341,8 @@ tick (gpointer data)
     {
       g_autofree char *message
           = g_strdup_printf ("{\"type\":\"stats\",\"viewers\":%u,\"bytes\":%" G_GUINT64_FORMAT "}",
-                             relais_stream_get_n_viewers (self->stream), self->bytes_in);
+                             relais_stream_get_n_viewers (self->stream),
+                             relais_publisher_input_get_bytes (self->input));
 
       self->last_stats = now;
       send_text (self, message);
@@ -507,8 +357,6 @@ tick (gpointer data)
 /* Life */
 
 static const RelaisPublisherHandlers publisher_handlers = {
-  .failed = take_failed,
-  .resume = take_resume,
   .replaced = take_replaced,
 };
 
@@ -556,12 +404,9 @@ relais_publisher_new (RelaisStreamTable *streams,
   self->user_data = user_data;
   relais_connection_init (&self->connection, io, fd);
   self->out = g_byte_array_new ();
-  self->scanner = relais_ebml_scanner_new ((gsize) config->header_max_bytes);
-  relais_websocket_reader_init (&self->reader, (guint32) config->chunk_max_bytes);
-  self->last_heard = self->last_written = self->last_stats = g_get_monotonic_time ();
+  self->last_written = self->last_stats = g_get_monotonic_time ();
   self->tick_source = attach_source (g_timeout_source_new ((guint) get_tick_ms (config)),
                                      "relais-publisher-tick", G_PRIORITY_DEFAULT, tick, self);
-  start_reading (self);
 
   stream = relais_stream_table_ensure (streams, stream_id, &error);
   if (stream == NULL || !relais_stream_attach_publisher (stream, &publisher_handlers, self, &error))
@@ -574,25 +419,21 @@ relais_publisher_new (RelaisStreamTable *streams,
       self->stream = stream;
       send_text (self, ready);
     }
+  self->input = relais_publisher_input_new (&self->connection, stream_id, self->stream, config,
+                                            &input_handlers, self);
   return self;
 }
 
 void
 relais_publisher_free (RelaisPublisher *self)
 {
-  RelaisStream *stream = g_steal_pointer (&self->stream);
-
-  if (stream != NULL)
-    relais_stream_detach_publisher (stream, self, "the server stops");
-  destroy_source (&self->input_source);
+  leave_stream (self, "the server stops");
+  relais_publisher_input_free (self->input);
   destroy_source (&self->output_source);
   destroy_source (&self->tick_source);
   destroy_source (&self->gone_source);
   relais_connection_clear (&self->connection);
-  relais_websocket_reader_clear (&self->reader);
-  relais_ebml_scanner_free (self->scanner);
   g_byte_array_unref (self->out);
-  g_clear_error (&self->failure);
   g_free (self->stream_id);
   g_free (self->address);
   g_free (self);

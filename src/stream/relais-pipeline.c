@@ -2,27 +2,22 @@
 
 /* One recording's way through GStreamer:
  *
- *   appsrc ! matroskademux ! [h264parse !] livematroskamux ! tee ! a pad of our own
+ *   a pad of our own ! matroskademux ! [h264parse !] livematroskamux ! tee ! a pad of our own
  *
- * Everything behind appsrc runs on appsrc's streaming thread: a chunk goes in, its blocks come out
- * within the same call chain. When appsrc goes on to the next chunk, or has no more (`need-data`),
- * the blocks so far are one unit. A sync point opens a unit of its own.
+ * Nothing in it has a thread or a queue: relais_pipeline_push() puts a chunk in, and its blocks
+ * come out within the same call chain. What came out of one chunk is one unit; a sync point opens a
+ * unit of its own. With appsrc and its streaming thread in front the same cost a third more CPU at
+ * the pace of a live stream, and a thread's wake-up of latency.
  *
  * The end is a bare pad and not an appsink, which queues every block, wakes whoever might wait for
  * it with a system call, and makes a sample of it, only to be emptied by the same thread at once.
  *
- * Owner: the stream, on the main context. The handlers' open_epoch() and unit() run on the
- * streaming thread, done() on the main context. relais_pipeline_free() stops the streaming thread
- * before it returns, so no handler runs after it.
- *
- * appsrc's queue has no limit of its own: the publisher watches relais_pipeline_get_queued_bytes().
- */
+ * One thread at a time: the handlers are called by whoever pushes, from within the push.
+ * relais_pipeline_get_counters() alone may be called from any thread meanwhile. */
 
 #include "config.h"
 
 #include "stream/relais-pipeline.h"
-
-#include <gst/app/app.h>
 
 #include "base/relais-error.h"
 #include "base/relais-log.h"
@@ -31,9 +26,6 @@
 #include "stream/relais-track-linker.h"
 #include "stream/relais-unit-builder.h"
 
-/* A pipeline whose end does not come out within this time is given up, with what it holds. */
-#define DRAIN_TIMEOUT_MS 5000
-
 struct _RelaisPipeline
 {
   char *stream_id;
@@ -41,65 +33,27 @@ struct _RelaisPipeline
   gpointer user_data;
 
   GstElement *pipeline; /* owned */
-  GstElement *src;      /* owned by the pipeline, as the two below */
-  GstElement *mux;
+  GstElement *mux;      /* owned by the pipeline, as the one below */
   GstElement *tee;
+  GstPad *src_pad;    /* owned: where chunks go in */
   GstPad *sink_pad;   /* owned: where blocks come out */
   GstEvent *unit_end; /* owned: sent again and again */
 
-  /* Only the streaming thread uses these. */
   RelaisEpoch *epoch; /* owned; NULL until the header is complete */
   RelaisUnitBuilder unit_builder;
   RelaisTrackLinker track_linker;
-  gboolean has_chunk; /* one went in whose unit was not ended yet */
-
-  /* When the newest chunk was pushed, in µs: written by the main thread, read by the streaming
-   * thread. */
-  gint64 arrived; /* atomic by __atomic builtins */
-
-  GMutex lock;           /* protects `failure`, `is_done` and `done_source` */
-  GError *failure;       /* owned: the first error of any thread */
-  gboolean is_done;      /* the end or an error came out; done() is on its way or was called */
-  GSource *done_source;  /* owned: calls done() on the main context */
-  GSource *drain_source; /* owned, main context: the drain timeout */
+  gint64 arrived;  /* when the newest chunk was pushed, in µs */
+  GError *failure; /* owned: the first error; nothing goes in any more */
 };
 
-/* The end */
-
-static gboolean
-call_done (gpointer data)
-{
-  RelaisPipeline *self = data;
-  g_autoptr (GError) failure = NULL;
-
-  if (self->drain_source != NULL)
-    g_source_destroy (self->drain_source);
-  g_clear_pointer (&self->drain_source, g_source_unref);
-  g_mutex_lock (&self->lock);
-  failure = self->failure != NULL ? g_error_copy (self->failure) : NULL;
-  g_mutex_unlock (&self->lock);
-  self->handlers.done (self, failure, self->user_data);
-  return G_SOURCE_REMOVE;
-}
-
-/* From any thread. Takes @error; %NULL = everything came out. */
+/* Takes @error. */
 static void
-end_with (RelaisPipeline *self, GError *error)
+fail (RelaisPipeline *self, GError *error)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-
-  if (self->is_done)
-    {
-      g_clear_error (&error);
-      return;
-    }
-  self->is_done = TRUE;
-  self->failure = error;
-  self->done_source = g_idle_source_new ();
-  g_source_set_priority (self->done_source, G_PRIORITY_DEFAULT);
-  g_source_set_static_name (self->done_source, "relais-pipeline-done");
-  g_source_set_callback (self->done_source, call_done, self, NULL);
-  g_source_attach (self->done_source, NULL);
+  if (self->failure == NULL)
+    self->failure = error;
+  else
+    g_error_free (error);
 }
 
 /* Units */
@@ -108,11 +62,10 @@ end_with (RelaisPipeline *self, GError *error)
 static void
 finish_unit (RelaisPipeline *self)
 {
-  gint64 arrived = __atomic_load_n (&self->arrived, __ATOMIC_RELAXED);
-  RelaisUnit *unit = relais_unit_builder_finish (&self->unit_builder, self->epoch, arrived);
+  RelaisUnit *unit = relais_unit_builder_finish (&self->unit_builder, self->epoch, self->arrived);
 
   if (unit != NULL)
-    self->handlers.unit (self, unit, self->user_data);
+    self->handlers.unit (unit, self->user_data);
 }
 
 /* The muxer's caps hold the header that it wrote, in one or more buffers. */
@@ -152,7 +105,7 @@ open_epoch (RelaisPipeline *self, GstCaps *caps)
     return FALSE;
   tracks = relais_track_linker_list_tracks (&self->track_linker);
   mime = relais_track_info_make_mime (tracks, g_str_has_suffix (media_type, "/webm"));
-  self->epoch = self->handlers.open_epoch (self, mime, tracks, init, self->user_data);
+  self->epoch = self->handlers.open_epoch (mime, tracks, init, self->user_data);
   return TRUE;
 }
 
@@ -177,8 +130,8 @@ take_block (GstPad *pad, GstObject *parent, GstBuffer *buffer)
       if (caps == NULL || !open_epoch (self, caps))
         {
           gst_buffer_unref (buffer);
-          end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_INTERNAL,
-                                       "the muxer sent media without a header"));
+          fail (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_INTERNAL,
+                                   "the muxer sent media without a header"));
           return GST_FLOW_ERROR;
         }
     }
@@ -190,65 +143,30 @@ take_block (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   return GST_FLOW_OK;
 }
 
-static void
-take_end (RelaisPipeline *self)
-{
-  finish_unit (self);
-  end_with (self, self->epoch != NULL ? NULL
-                                      : g_error_new (RELAIS_ERROR, RELAIS_ERROR_NO_HEADER,
-                                                     "the recording ended before its first frame"));
-}
-
 /* Event function of the last pad. The pad itself keeps the caps. */
 static gboolean
 take_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
   if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
-    take_end (gst_pad_get_element_private (pad));
+    finish_unit (gst_pad_get_element_private (pad));
   gst_event_unref (event);
   return TRUE;
 }
 
-/* The chunk that went in last has come out to its end: that is one unit. */
+/* The chunk that went in has come out to its end: that is one unit. */
 static void
 end_unit (RelaisPipeline *self)
 {
-  g_autoptr (GstPad) pad = NULL;
+  g_autoptr (GstPad) pad = relais_track_linker_get_main_pad (&self->track_linker);
 
-  if (!self->has_chunk)
-    return;
-  self->has_chunk = FALSE;
-  pad = relais_track_linker_get_main_pad (&self->track_linker);
   if (pad == NULL)
     return;
   gst_pad_send_event (pad, gst_event_ref (self->unit_end));
   finish_unit (self);
 }
 
-/* appsrc is about to hand out the next chunk. */
-static GstPadProbeReturn
-take_next_chunk (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
-{
-  RelaisPipeline *self = user_data;
-
-  end_unit (self);
-  self->has_chunk = TRUE;
-  return GST_PAD_PROBE_OK;
-}
-
-/* appsrc has handed out everything it had. */
-static void
-take_drained (GstAppSrc *src, guint length, gpointer user_data)
-{
-  RelaisPipeline *self = user_data;
-
-  end_unit (self);
-  self->handlers.drained (self, self->user_data);
-}
-
 /* Building */
 
-/* On the streaming thread. */
 static void
 take_pad (GstElement *demux, GstPad *pad, gpointer user_data)
 {
@@ -260,7 +178,7 @@ take_pad (GstElement *demux, GstPad *pad, gpointer user_data)
 static void
 take_failure (GError *error, gpointer user_data)
 {
-  end_with (user_data, error);
+  fail (user_data, error);
 }
 
 static GError *
@@ -290,7 +208,7 @@ take_message (GstBus *bus, GstMessage *message, gpointer user_data)
       g_autofree char *debug = NULL;
 
       gst_message_parse_error (message, &error, &debug);
-      end_with (self, translate_error (error, NULL));
+      fail (self, translate_error (error, NULL));
       relais_log_debug (self->stream_id, "%s: %s (%s)", GST_MESSAGE_SRC_NAME (message),
                         error->message, debug != NULL ? debug : "");
     }
@@ -328,23 +246,35 @@ link_sink_pad (RelaisPipeline *self)
   return gst_pad_link (tee_pad, self->sink_pad) == GST_PAD_LINK_OK;
 }
 
+/* What a source element would have done. */
+static gboolean
+link_src_pad (RelaisPipeline *self, GstElement *demux)
+{
+  g_autoptr (GstPad) demux_pad = gst_element_get_static_pad (demux, "sink");
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_BYTES);
+  self->src_pad = gst_object_ref_sink (gst_pad_new ("chunks", GST_PAD_SRC));
+  return gst_pad_set_active (self->src_pad, TRUE)
+         && gst_pad_link (self->src_pad, demux_pad) == GST_PAD_LINK_OK
+         && gst_pad_push_event (self->src_pad, gst_event_new_stream_start (self->stream_id))
+         && gst_pad_push_event (self->src_pad, gst_event_new_segment (&segment));
+}
+
 static gboolean
 build (RelaisPipeline *self,
        const RelaisConfig *config,
        const RelaisPipelineEnd *before,
        GError **error)
 {
-  GstAppSrcCallbacks src_callbacks = { .need_data = take_drained };
   g_autoptr (GstBus) bus = NULL;
-  g_autoptr (GstPad) src_pad = NULL;
   GstElement *demux;
 
   self->pipeline = gst_object_ref_sink (gst_pipeline_new (NULL));
   bus = gst_pipeline_get_bus (GST_PIPELINE (self->pipeline));
   gst_bus_set_sync_handler (bus, take_message, self, NULL);
 
-  if ((self->src = add_element (self, "appsrc", error)) == NULL
-      || (demux = add_element (self, "matroskademux", error)) == NULL
+  if ((demux = add_element (self, "matroskademux", error)) == NULL
       || (self->mux = add_element (self, "livematroskamux", error)) == NULL
       || (self->tee = add_element (self, "tee", error)) == NULL)
     return FALSE;
@@ -356,21 +286,15 @@ build (RelaisPipeline *self,
     .user_data = self,
   };
 
-  /* max-bytes 0: the publisher's limit is relais_pipeline_get_queued_bytes(). */
-  g_object_set (self->src, "format", GST_FORMAT_BYTES, "stream-type", 0, "max-bytes", (guint64) 0,
-                "block", FALSE, NULL);
   g_object_set (demux, "max-gap-time", (guint64) 0, NULL);
   g_object_set (self->mux, "hold-units", TRUE, "timestamp-offset", before->time, "sound-due",
                 before->sound_due, "quiet-time", (guint64) config->quiet_track_ms * GST_MSECOND,
                 "leave-time", (guint64) config->quiet_track_drop_ms * GST_MSECOND, NULL);
-  gst_app_src_set_callbacks (GST_APP_SRC (self->src), &src_callbacks, self, NULL);
-  src_pad = gst_element_get_static_pad (self->src, "src");
-  gst_pad_add_probe (src_pad, GST_PAD_PROBE_TYPE_BUFFER, take_next_chunk, self, NULL);
   g_signal_connect (demux, "pad-added", G_CALLBACK (take_pad), self);
 
-  if (!gst_element_link (self->src, demux) || !gst_element_link (self->mux, self->tee)
-      || !link_sink_pad (self)
-      || gst_element_set_state (self->pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE)
+  if (!gst_element_link (self->mux, self->tee) || !link_sink_pad (self)
+      || gst_element_set_state (self->pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE
+      || !link_src_pad (self, demux))
     {
       g_set_error (error, RELAIS_ERROR, RELAIS_ERROR_INTERNAL, "the pipeline does not start");
       return FALSE;
@@ -405,96 +329,90 @@ relais_pipeline_new (const char *stream_id,
   self->unit_end = gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
                                          gst_structure_new_empty (RELAIS_UNIT_END_EVENT));
   relais_unit_builder_init (&self->unit_builder);
-  g_mutex_init (&self->lock);
   if (!build (self, config, before, error))
     return NULL;
   return g_steal_pointer (&self);
-}
-
-static void
-destroy_source (GSource **source)
-{
-  if (*source != NULL)
-    g_source_destroy (*source);
-  g_clear_pointer (source, g_source_unref);
 }
 
 /**
  * relais_pipeline_free:
  * @self: a pipeline
  *
- * Stops it at once. What was not drained before is lost. On the main context.
+ * Stops it at once. What relais_pipeline_finish() has not brought out is lost.
  */
 void
 relais_pipeline_free (RelaisPipeline *self)
 {
+  if (self->src_pad != NULL)
+    gst_pad_set_active (self->src_pad, FALSE);
   gst_element_set_state (self->pipeline, GST_STATE_NULL);
+  gst_clear_object (&self->src_pad);
   gst_object_unref (self->pipeline);
   if (self->sink_pad != NULL)
     gst_pad_set_active (self->sink_pad, FALSE);
   gst_clear_object (&self->sink_pad);
   gst_event_unref (self->unit_end);
-  destroy_source (&self->done_source);
-  destroy_source (&self->drain_source);
   g_clear_pointer (&self->epoch, relais_epoch_unref);
   relais_unit_builder_clear (&self->unit_builder);
   g_clear_error (&self->failure);
-  g_mutex_clear (&self->lock);
   g_free (self->stream_id);
   g_free (self);
+}
+
+static gboolean
+tell_failure (RelaisPipeline *self, GError **error)
+{
+  if (self->failure != NULL && error != NULL)
+    *error = g_error_copy (self->failure);
+  return self->failure == NULL;
 }
 
 /**
  * relais_pipeline_push:
  * @self: a pipeline
  * @bytes: a part of a recording; a reference is taken, nothing is copied
+ * @ends_unit: whether what comes out of it and of the parts before it is a unit; of a chunk that is
+ * pushed in pieces only the last one's end is
+ * @error: why the recording cannot go on: RELAIS_ERROR_CORRUPT, RELAIS_ERROR_UNSUPPORTED_CODEC or
+ * RELAIS_ERROR_INTERNAL
+ *
+ * When it returns, everything that could come out has been handed to the handlers.
+ *
+ * Returns: whether more may be pushed
  */
-void
-relais_pipeline_push (RelaisPipeline *self, GBytes *bytes)
+gboolean
+relais_pipeline_push (RelaisPipeline *self, GBytes *bytes, gboolean ends_unit, GError **error)
 {
-  __atomic_store_n (&self->arrived, g_get_monotonic_time (), __ATOMIC_RELAXED);
-  gst_app_src_push_buffer (GST_APP_SRC (self->src), gst_buffer_new_wrapped_bytes (bytes));
-}
+  GstFlowReturn ret;
 
-static gboolean
-give_up_draining (gpointer data)
-{
-  RelaisPipeline *self = data;
-
-  g_clear_pointer (&self->drain_source, g_source_unref);
-  end_with (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_INTERNAL,
-                               "the pipeline did not end within %d ms", DRAIN_TIMEOUT_MS));
-  return G_SOURCE_REMOVE;
+  self->arrived = g_get_monotonic_time ();
+  ret = gst_pad_push (self->src_pad, gst_buffer_new_wrapped_bytes (bytes));
+  /* Whoever stopped the flow has mostly said why. */
+  if (ret < GST_FLOW_EOS && self->failure == NULL)
+    fail (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_CORRUPT, "the recording cannot be read: %s",
+                             gst_flow_get_name (ret)));
+  if (ends_unit && self->failure == NULL)
+    end_unit (self);
+  return tell_failure (self, error);
 }
 
 /**
  * relais_pipeline_finish:
  * @self: a pipeline
+ * @error: as for relais_pipeline_push(), and RELAIS_ERROR_NO_HEADER where nothing ever came out
  *
- * Nothing more will be pushed. What was pushed comes out to its last block, then done() is called.
- */
-void
-relais_pipeline_finish (RelaisPipeline *self)
-{
-  gst_app_src_end_of_stream (GST_APP_SRC (self->src));
-  if (self->drain_source != NULL)
-    return;
-  self->drain_source = g_timeout_source_new (DRAIN_TIMEOUT_MS);
-  g_source_set_static_name (self->drain_source, "relais-pipeline-drain");
-  g_source_set_callback (self->drain_source, give_up_draining, self, NULL);
-  g_source_attach (self->drain_source, NULL);
-}
-
-/**
- * relais_pipeline_get_queued_bytes:
- * @self: a pipeline
+ * Nothing more will be pushed: what was pushed comes out to its last block.
  *
- * Returns: bytes that were pushed and are not yet taken by the streaming thread
+ * Returns: whether it all did
  */
-guint64
-relais_pipeline_get_queued_bytes (RelaisPipeline *self)
+gboolean
+relais_pipeline_finish (RelaisPipeline *self, GError **error)
 {
-  return gst_app_src_get_current_level_bytes (GST_APP_SRC (self->src));
+  gst_pad_push_event (self->src_pad, gst_event_new_eos ());
+  if (self->epoch == NULL)
+    fail (self, g_error_new (RELAIS_ERROR, RELAIS_ERROR_NO_HEADER,
+                             "the recording ended before its first frame"));
+  return tell_failure (self, error);
 }
 
 /**

@@ -11,23 +11,15 @@ G_BEGIN_DECLS
 
 typedef struct _RelaisPipeline RelaisPipeline;
 
-/* How a pipeline speaks to its stream. */
+/* How a pipeline speaks to its stream, from within relais_pipeline_push() and
+ * relais_pipeline_finish(). */
 typedef struct
 {
-  /* On the streaming thread: a header is complete, the first or another one. Returns: (transfer
-   * full): the epoch that it opens. */
-  RelaisEpoch *(*open_epoch) (RelaisPipeline *pipeline,
-                              const char *mime,
-                              GArray *tracks,
-                              GBytes *init,
-                              gpointer user_data);
-  /* On the streaming thread: a unit is whole. @unit: (transfer full) */
-  void (*unit) (RelaisPipeline *pipeline, RelaisUnit *unit, gpointer user_data);
-  /* On the streaming thread, often: everything that was pushed so far has come out. */
-  void (*drained) (RelaisPipeline *pipeline, gpointer user_data);
-  /* On the main context, once and last: everything that was pushed has come out, or @error tells
-   * why it could not. */
-  void (*done) (RelaisPipeline *pipeline, const GError *error, gpointer user_data);
+  /* A header is complete, the first or another one. Returns: (transfer full): the epoch that it
+   * opens. */
+  RelaisEpoch *(*open_epoch) (const char *mime, GArray *tracks, GBytes *init, gpointer user_data);
+  /* A unit is whole. @unit: (transfer full) */
+  void (*unit) (RelaisUnit *unit, gpointer user_data);
 } RelaisPipelineHandlers;
 
 #define RELAIS_MAX_TRACKS 2 /* of an epoch: one video, one audio */
@@ -58,9 +50,9 @@ RelaisPipeline *relais_pipeline_new (const char *stream_id,
                                      gpointer user_data,
                                      GError **error);
 void relais_pipeline_free (RelaisPipeline *self);
-void relais_pipeline_push (RelaisPipeline *self, GBytes *bytes);
-void relais_pipeline_finish (RelaisPipeline *self);
-guint64 relais_pipeline_get_queued_bytes (RelaisPipeline *self);
+gboolean
+relais_pipeline_push (RelaisPipeline *self, GBytes *bytes, gboolean ends_unit, GError **error);
+gboolean relais_pipeline_finish (RelaisPipeline *self, GError **error);
 void relais_pipeline_get_end (RelaisPipeline *self, RelaisPipelineEnd *end);
 guint relais_pipeline_get_counters (RelaisPipeline *self,
                                     RelaisTrackCounters *counters,

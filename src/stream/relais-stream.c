@@ -3,10 +3,10 @@
 /* One stream: an id, at most one publisher, its recordings, the media ring, the state that viewers
  * are told of.
  *
- * The stream lives on the main context. Three things of it are used elsewhere: the ring (any
- * thread), the viewer and drop counters (atomic), and what the streaming thread learns when an
- * epoch opens or a unit is whole, which `lock` protects. The lock is a leaf: the ring's locks are
- * never taken under it.
+ * The stream lives on the main context. Used elsewhere are: the ring (any thread), the viewer and
+ * drop counters (atomic), the recordings, which the thread that reads from the publisher has from
+ * attach to detach, and what `lock` protects. The lock is a leaf: the ring's locks are never taken
+ * under it.
  *
  * A publisher that leaves starts the grace period; one that comes back within it opens the next
  * epoch for the same viewers. After it the stream has ended and its ring is emptied; viewers stay.
@@ -21,9 +21,6 @@
 #include "stream/relais-track-info.h"
 
 #define BITRATE_WINDOW_US (2 * G_USEC_PER_SEC)
-/* Bytes that may wait for the streaming thread before the publisher has to wait. With more they are
- * out of the processor's caches when their turn comes: 16 MiB cost 15 % more CPU. */
-#define MAX_QUEUED_BYTES (4 * 1024 * 1024)
 
 struct _RelaisStream
 {
@@ -37,17 +34,9 @@ struct _RelaisStream
   gpointer publisher;     /* NULL = none */
   gboolean is_taken_over; /* the next publisher is on its way */
   gint64 publisher_since;
-  GSource *grace_source;  /* owned */
-  GSource *resume_source; /* owned; any thread may make it ready */
+  GSource *grace_source; /* owned */
   void (*idle_func) (RelaisStream *, gpointer);
   gpointer idle_data;
-  guint64 bytes_in;
-  guint64 n_chunks;
-  guint64 n_resyncs;
-  guint64 skipped_bytes;
-  gint64 window_start; /* of the bitrate's window, µs */
-  guint64 window_bytes;
-  guint64 bitrate;
 
   GMutex lock; /* protects the fields below */
   RelaisStreamState state;
@@ -56,8 +45,14 @@ struct _RelaisStream
   guint64 last_sync_time; /* ns; 0 = none in this epoch */
   guint64 keyframe_interval_ms;
   gboolean gop_reported; /* a group of pictures larger than the ring was logged */
+  guint64 bytes_in;
+  guint64 n_chunks;
+  guint64 n_resyncs;
+  guint64 skipped_bytes;
+  gint64 window_start; /* of the bitrate's window, µs */
+  guint64 window_bytes;
+  guint64 bitrate;
 
-  int resume_wanted;      /* atomic: the publisher waits for room */
   guint n_viewers;        /* atomic */
   guint64 n_viewer_drops; /* atomic */
 };
@@ -69,7 +64,7 @@ static const char *const state_words[] = {
   [RELAIS_STREAM_ENDED] = "ended",
 };
 
-/* From the streaming thread */
+/* From the thread that reads from the publisher, or its end on the main context */
 
 static void
 log_epoch (RelaisStream *self, RelaisEpoch *epoch)
@@ -135,35 +130,7 @@ take_unit (RelaisUnit *unit, gpointer user_data)
                         self->config->ring_max_bytes);
 }
 
-static void
-take_caught_up (gpointer user_data)
-{
-  RelaisStream *self = user_data;
-
-  if (g_atomic_int_compare_and_exchange (&self->resume_wanted, TRUE, FALSE))
-    g_source_set_ready_time (self->resume_source, 0);
-}
-
 /* On the main context */
-
-static gboolean
-resume_publisher (gpointer data)
-{
-  RelaisStream *self = data;
-
-  g_source_set_ready_time (self->resume_source, -1);
-  if (self->publisher != NULL)
-    self->publisher_handlers.resume (self->publisher);
-  return G_SOURCE_CONTINUE;
-}
-
-static gboolean
-dispatch_ready_time (GSource *source, GSourceFunc func, gpointer data)
-{
-  return func (data);
-}
-
-static GSourceFuncs resume_source_funcs = { .dispatch = dispatch_ready_time };
 
 static void
 send_notice (RelaisStream *self, RelaisStreamState state)
@@ -207,15 +174,10 @@ end_grace (gpointer data)
 
 /* Everything the last publisher sent is in the ring. */
 static void
-take_drained (gpointer user_data)
+begin_grace (RelaisStream *self)
 {
-  RelaisStream *self = user_data;
-
   if (relais_stream_get_state (self) == RELAIS_STREAM_LIVE)
     send_notice (self, RELAIS_STREAM_INTERRUPTED);
-  if (self->publisher != NULL)
-    return;
-
   if (relais_stream_get_state (self) != RELAIS_STREAM_INTERRUPTED)
     {
       tell_if_idle (self);
@@ -228,21 +190,9 @@ take_drained (gpointer user_data)
   g_source_attach (self->grace_source, NULL);
 }
 
-static void
-take_failure (const GError *error, gpointer user_data)
-{
-  RelaisStream *self = user_data;
-
-  if (self->publisher != NULL)
-    self->publisher_handlers.failed (self->publisher, error);
-}
-
-static const RelaisRecordingsHandlers recordings_handlers = {
+static const RelaisPipelineHandlers recordings_handlers = {
   .open_epoch = open_epoch,
   .unit = take_unit,
-  .caught_up = take_caught_up,
-  .failed = take_failure,
-  .drained = take_drained,
 };
 
 /**
@@ -263,10 +213,6 @@ relais_stream_new (const char *id, const RelaisConfig *config)
                                       (guint64) config->viewer_lag_bytes, config->viewer_lag_ms);
   self->recordings = relais_recordings_new (id, config, &recordings_handlers, self);
   g_mutex_init (&self->lock);
-  self->resume_source = g_source_new (&resume_source_funcs, sizeof (GSource));
-  g_source_set_static_name (self->resume_source, "relais-stream-resume");
-  g_source_set_callback (self->resume_source, resume_publisher, self, NULL);
-  g_source_attach (self->resume_source, NULL);
   return self;
 }
 
@@ -276,8 +222,6 @@ relais_stream_free (RelaisStream *self)
 {
   clear_grace (self);
   relais_recordings_free (self->recordings);
-  g_source_destroy (self->resume_source);
-  g_source_unref (self->resume_source);
   relais_media_ring_free (self->ring);
   g_clear_pointer (&self->epoch, relais_epoch_unref);
   g_mutex_clear (&self->lock);
@@ -386,8 +330,10 @@ relais_stream_attach_publisher (RelaisStream *self,
   self->publisher = publisher;
   self->publisher_handlers = *handlers;
   self->publisher_since = g_get_real_time ();
+  g_mutex_lock (&self->lock);
   self->window_start = g_get_monotonic_time ();
   self->window_bytes = 0;
+  g_mutex_unlock (&self->lock);
   relais_log_info (self->id, "publisher connected, %u %s waiting",
                    relais_stream_get_n_viewers (self),
                    relais_stream_get_n_viewers (self) == 1 ? "viewer" : "viewers");
@@ -400,8 +346,8 @@ relais_stream_attach_publisher (RelaisStream *self,
  * @publisher: its publisher
  * @reason: why it left, in words, for the log
  *
- * What it sent is drained and delivered; then viewers are told `interrupted`. May free the stream
- * where nothing is left of it.
+ * Main context, when nobody pushes for it any more. What it sent is delivered; then viewers are
+ * told `interrupted`. May free the stream where nothing is left of it.
  */
 void
 relais_stream_detach_publisher (RelaisStream *self, gpointer publisher, const char *reason)
@@ -409,59 +355,65 @@ relais_stream_detach_publisher (RelaisStream *self, gpointer publisher, const ch
   g_return_if_fail (self->publisher == publisher);
 
   self->publisher = NULL;
+  g_mutex_lock (&self->lock);
   self->bitrate = 0;
+  g_mutex_unlock (&self->lock);
   relais_log_info (self->id, "publisher gone (%s), %u %s", reason,
                    relais_stream_get_n_viewers (self),
                    relais_stream_get_n_viewers (self) == 1 ? "viewer" : "viewers");
   relais_recordings_end (self->recordings);
+  begin_grace (self);
 }
 
 /**
  * relais_stream_begin_recording:
  * @self: a stream with a publisher
+ * @error: as in relais_recordings_begin()
  *
- * What is pushed next begins with an EBML header and opens the next epoch.
+ * What is pushed next begins with an EBML header and opens the next epoch. On the thread that reads
+ * from the publisher.
+ *
+ * Returns: whether it can begin
  */
-void
-relais_stream_begin_recording (RelaisStream *self)
+gboolean
+relais_stream_begin_recording (RelaisStream *self, GError **error)
 {
-  relais_recordings_begin (self->recordings);
+  return relais_recordings_begin (self->recordings, error);
 }
 
 /**
  * relais_stream_push:
  * @self: a stream with a publisher
  * @bytes: the next bytes of the recording; a reference is taken, nothing is copied
+ * @ends_unit: as in relais_pipeline_push()
+ * @error: why the recording cannot go on
  *
- * Returns: whether there is room for more: otherwise the publisher must not read from its
- * connection before it is resumed, so that one that is faster than the pipeline is slowed down by
- * TCP
+ * On the thread that reads from the publisher, which is thereby slowed down to what the pipeline
+ * can do, and with it, by TCP, the publisher.
+ *
+ * Returns: %FALSE where the recording fails now
  */
 gboolean
-relais_stream_push (RelaisStream *self, GBytes *bytes)
+relais_stream_push (RelaisStream *self, GBytes *bytes, gboolean ends_unit, GError **error)
 {
-  relais_recordings_push (self->recordings, bytes);
-  if (relais_recordings_get_queued_bytes (self->recordings) < MAX_QUEUED_BYTES)
-    return TRUE;
-
-  g_atomic_int_set (&self->resume_wanted, TRUE);
-  /* It may have caught up between the two lines above. */
-  if (relais_recordings_get_queued_bytes (self->recordings) == 0)
-    take_caught_up (self);
-  return FALSE;
+  return relais_recordings_push (self->recordings, bytes, ends_unit, error);
 }
 
 /**
  * relais_stream_count_chunk:
  * @self: a stream with a publisher
  * @size: bytes of a chunk that the publisher sent
+ *
+ * From any thread.
  */
 void
 relais_stream_count_chunk (RelaisStream *self, gsize size)
 {
   gint64 now = g_get_monotonic_time ();
+  guint64 n_chunks;
 
-  self->n_chunks++;
+  g_mutex_lock (&self->lock);
+  n_chunks = ++self->n_chunks;
   self->bytes_in += size;
   self->window_bytes += size;
   if (now - self->window_start >= BITRATE_WINDOW_US)
@@ -471,19 +423,24 @@ relais_stream_count_chunk (RelaisStream *self, gsize size)
       self->window_bytes = 0;
       self->window_start = now;
     }
+  g_mutex_unlock (&self->lock);
   relais_log_debug (self->id,
                     "chunk #%" G_GUINT64_FORMAT ", %" G_GSIZE_FORMAT " bytes → %u viewers",
-                    self->n_chunks, size, relais_stream_get_n_viewers (self));
+                    n_chunks, size, relais_stream_get_n_viewers (self));
 }
 
 /**
  * relais_stream_count_resync:
  * @self: a stream with a publisher
  * @skipped_bytes: damaged bytes that were left out
+ *
+ * From any thread.
  */
 void
 relais_stream_count_resync (RelaisStream *self, guint64 skipped_bytes)
 {
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+
   self->n_resyncs++;
   self->skipped_bytes += skipped_bytes;
 }
@@ -532,11 +489,6 @@ relais_stream_get_info (RelaisStream *self, RelaisStreamInfo *info)
   *info = (RelaisStreamInfo){
     .has_publisher = self->publisher != NULL,
     .publisher_since = self->publisher_since,
-    .bytes_in = self->bytes_in,
-    .n_chunks = self->n_chunks,
-    .bitrate = self->bitrate,
-    .n_resyncs = self->n_resyncs,
-    .skipped_bytes = self->skipped_bytes,
     .n_viewers = relais_stream_get_n_viewers (self),
     .n_viewer_drops = __atomic_load_n (&self->n_viewer_drops, __ATOMIC_RELAXED),
     .ring = relais_media_ring_get_stats (self->ring),
@@ -547,6 +499,11 @@ relais_stream_get_info (RelaisStream *self, RelaisStreamInfo *info)
   info->state = self->state;
   info->epoch = self->epoch != NULL ? relais_epoch_ref (self->epoch) : NULL;
   info->keyframe_interval_ms = self->keyframe_interval_ms;
+  info->bytes_in = self->bytes_in;
+  info->n_chunks = self->n_chunks;
+  info->bitrate = self->bitrate;
+  info->n_resyncs = self->n_resyncs;
+  info->skipped_bytes = self->skipped_bytes;
   g_mutex_unlock (&self->lock);
 }
 

@@ -20,10 +20,6 @@ typedef enum
 /* What a publisher is to its stream. */
 typedef struct
 {
-  /* On the main context: its recording broke. The publisher must leave with @error. */
-  void (*failed) (gpointer publisher, const GError *error);
-  /* On the main context, after relais_stream_push() returned FALSE: there is room again. */
-  void (*resume) (gpointer publisher);
   /* On the main context: a newer publisher takes the stream over. The publisher must leave. */
   void (*replaced) (gpointer publisher);
 } RelaisPublisherHandlers;
@@ -63,8 +59,8 @@ gboolean relais_stream_attach_publisher (RelaisStream *self,
                                          gpointer publisher,
                                          GError **error);
 void relais_stream_detach_publisher (RelaisStream *self, gpointer publisher, const char *reason);
-void relais_stream_begin_recording (RelaisStream *self);
-gboolean relais_stream_push (RelaisStream *self, GBytes *bytes);
+gboolean relais_stream_begin_recording (RelaisStream *self, GError **error);
+gboolean relais_stream_push (RelaisStream *self, GBytes *bytes, gboolean ends_unit, GError **error);
 void relais_stream_count_chunk (RelaisStream *self, gsize size);
 void relais_stream_count_resync (RelaisStream *self, guint64 skipped_bytes);
 

@@ -92,11 +92,9 @@ compare_names (gconstpointer a, gconstpointer b)
   return strcmp (*(char *const *) a, *(char *const *) b);
 }
 
-/* Returns: (transfer full): the names of all threads but those that GLib keeps for later work.
- * GStreamer's streaming threads are GLib's too: after their work they wait half a second for more,
- * so they are counted only at the end of all tests. */
+/* Returns: (transfer full): the names of all threads but those that GLib keeps for later work. */
 static char *
-list_threads (gboolean with_streaming)
+list_threads (void)
 {
   g_autoptr (GDir) folder = g_dir_open ("/proc/self/task", 0, NULL);
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
@@ -110,8 +108,7 @@ list_threads (gboolean with_streaming)
       if (!g_file_get_contents (path, &name, NULL, NULL))
         continue;
       g_strchomp (name);
-      if (!g_str_has_prefix (name, "pool-") && !g_str_equal (name, "gmain")
-          && (with_streaming || !g_str_has_suffix (name, ":src")))
+      if (!g_str_has_prefix (name, "pool-") && !g_str_equal (name, "gmain"))
         g_ptr_array_add (names, g_steal_pointer (&name));
     }
   g_ptr_array_sort (names, compare_names);
@@ -121,11 +118,11 @@ list_threads (gboolean with_streaming)
 
 /* A thread that was joined, or has gone back to a pool, may be listed for an instant longer. */
 static void
-await_threads (const char *expected, gboolean with_streaming)
+await_threads (const char *expected)
 {
   for (;;)
     {
-      g_autofree char *threads = list_threads (with_streaming);
+      g_autofree char *threads = list_threads ();
 
       if (g_str_equal (threads, expected))
         return;
@@ -174,7 +171,7 @@ relais_test_server_init (int *argc, char ***argv)
 
   relais_log_parse_level (g_getenv ("RELAIS_TEST_LOG"), &level);
   relais_log_init (level);
-  /* GLib would keep the streaming threads of GStreamer's pool for 15 s. */
+  /* GLib would keep the threads of its pools for 15 s. */
   g_thread_pool_set_max_unused_threads (0);
   relais_test_gst_init ();
   relais_test_server_warm_up (NULL);
@@ -183,18 +180,18 @@ relais_test_server_init (int *argc, char ***argv)
 /**
  * relais_test_server_run:
  *
- * Runs the tests; then no streaming thread may be left.
+ * Runs the tests; then no thread may be left.
  *
  * Returns: the exit code of the program
  */
 int
 relais_test_server_run (void)
 {
-  g_autofree char *threads = list_threads (FALSE);
+  g_autofree char *threads = list_threads ();
   int result = g_test_run ();
 
   set_watchdog ();
-  await_threads (threads, TRUE);
+  await_threads (threads);
   alarm (0);
   return result;
 }
@@ -243,7 +240,7 @@ new_valist (const char *first_key, va_list pairs)
 
   set_watchdog ();
   self->n_fds = count_fds ();
-  self->threads = list_threads (FALSE);
+  self->threads = list_threads ();
 
   self->config = relais_config_new ();
   relais_config_set (self->config, "listen", "127.0.0.1:0", &error);
@@ -399,7 +396,7 @@ relais_test_server_free (RelaisTestServer *self)
       if (n_fds != self->n_fds)
         print_fds ();
       g_assert_cmpuint (n_fds, ==, self->n_fds);
-      await_threads (self->threads, FALSE);
+      await_threads (self->threads);
     }
   g_free (self->threads);
   g_free (self);
