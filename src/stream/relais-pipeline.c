@@ -6,7 +6,7 @@
  *
  * Nothing in it has a thread or a queue: relais_pipeline_push() puts a chunk in, and its blocks
  * come out within the same call chain. What came out of one chunk is one unit; a sync point opens a
- * unit of its own. With appsrc and its streaming thread in front the same cost 70 % more CPU at
+ * unit of its own. With appsrc and its streaming thread in front the same cost 50 % more CPU at
  * the pace of a live stream, and a thread's wake-up of latency.
  *
  * The end is a bare pad and not an appsink, which queues every block, wakes whoever might wait for
