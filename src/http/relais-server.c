@@ -21,6 +21,7 @@
 #include "base/relais-error.h"
 #include "base/relais-log.h"
 #include "base/relais-message.h"
+#include "base/relais-source.h"
 #include "base/relais-stream-id.h"
 #include "base/relais-websocket-frame.h"
 #include "egress/relais-sender-pool.h"
@@ -397,9 +398,7 @@ relais_server_new (const RelaisConfig *config, GError **error)
 void
 relais_server_free (RelaisServer *self)
 {
-  if (self->stop_source != NULL)
-    g_source_destroy (self->stop_source);
-  g_clear_pointer (&self->stop_source, g_source_unref);
+  relais_source_clear (&self->stop_source);
   soup_server_disconnect (self->soup);
   g_clear_pointer (&self->senders, relais_sender_pool_free);
   /* The sender threads are gone; what they said last is still on its way to here. */
@@ -495,8 +494,7 @@ relais_server_stop (RelaisServer *self, RelaisServerStoppedFunc func, gpointer u
     relais_publisher_close (publisher, 1012, "the server restarts");
 
   self->stop_source
-      = g_timeout_source_new (g_hash_table_size (self->publishers) > 0 ? STOP_TIMEOUT_MS : 0);
-  g_source_set_static_name (self->stop_source, "relais-server-stop");
-  g_source_set_callback (self->stop_source, stop_waiting, self, NULL);
-  g_source_attach (self->stop_source, NULL);
+      = relais_source_attach (g_timeout_source_new (
+                                  g_hash_table_size (self->publishers) > 0 ? STOP_TIMEOUT_MS : 0),
+                              NULL, "relais-server-stop", G_PRIORITY_DEFAULT, stop_waiting, self);
 }

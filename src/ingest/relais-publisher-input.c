@@ -22,6 +22,7 @@
 #include "base/relais-ebml-scanner.h"
 #include "base/relais-error.h"
 #include "base/relais-log.h"
+#include "base/relais-source.h"
 #include "base/relais-websocket-reader.h"
 
 #define READ_SIZE        (64 * 1024)   /* frames' headers, and what else is behind a payload */
@@ -147,6 +148,28 @@ tell_ended (RelaisPublisherInput *self, guint16 close_code, const char *reason)
 
 /* Messages */
 
+static gboolean
+begin_recording (RelaisPublisherInput *self, gboolean is_resync, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->stream_lock);
+  guint64 skipped = relais_ebml_scanner_get_skipped (self->scanner);
+
+  if (self->stream == NULL)
+    return TRUE;
+  if (!is_resync)
+    return relais_stream_begin_recording (self->stream, error);
+  /* A decoder cannot go on across the damage: the same header opens a new epoch, which starts at
+   * the next keyframe. */
+  relais_log_warning (self->stream_id,
+                      "the publisher's data is damaged: %" G_GUINT64_FORMAT
+                      " bytes left out so far, going on at a cluster",
+                      skipped);
+  relais_stream_count_resync (self->stream, skipped);
+  return relais_stream_begin_recording (self->stream, error)
+         && relais_stream_push (self->stream, relais_ebml_scanner_get_header (self->scanner), TRUE,
+                                error);
+}
+
 /* What still comes once the stream was left is not media any more. */
 static void
 take_span (GBytes *span, RelaisEbmlSpanKind kind, gpointer user_data)
@@ -154,38 +177,17 @@ take_span (GBytes *span, RelaisEbmlSpanKind kind, gpointer user_data)
   RelaisPublisherInput *self = user_data;
   gsize size = g_bytes_get_size (span);
   g_autoptr (GError) error = NULL;
-  gboolean ok = TRUE;
+  gboolean ok = kind == RELAIS_EBML_SPAN_DATA
+                || begin_recording (self, kind == RELAIS_EBML_SPAN_RESYNC, &error);
 
-  if (kind != RELAIS_EBML_SPAN_DATA)
-    {
-      g_mutex_lock (&self->stream_lock);
-      if (self->stream != NULL && kind == RELAIS_EBML_SPAN_RESYNC)
-        {
-          /* A decoder cannot go on across the damage: the same header opens a new epoch, which
-           * starts at the next keyframe. */
-          relais_log_warning (self->stream_id,
-                              "the publisher's data is damaged: %" G_GUINT64_FORMAT
-                              " bytes left out so far, going on at a cluster",
-                              relais_ebml_scanner_get_skipped (self->scanner));
-          relais_stream_count_resync (self->stream,
-                                      relais_ebml_scanner_get_skipped (self->scanner));
-        }
-      if (self->stream != NULL)
-        ok = relais_stream_begin_recording (self->stream, &error);
-      if (ok && self->stream != NULL && kind == RELAIS_EBML_SPAN_RESYNC)
-        ok = relais_stream_push (self->stream, relais_ebml_scanner_get_header (self->scanner), TRUE,
-                                 &error);
-      g_mutex_unlock (&self->stream_lock);
-    }
   for (gsize at = 0; ok && at < size; at += MAX_PIECE_BYTES)
     {
+      g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->stream_lock);
       g_autoptr (GBytes) piece
           = g_bytes_new_from_bytes (span, at, MIN (size - at, MAX_PIECE_BYTES));
 
-      g_mutex_lock (&self->stream_lock);
       ok = self->stream == NULL
            || relais_stream_push (self->stream, piece, at + MAX_PIECE_BYTES >= size, &error);
-      g_mutex_unlock (&self->stream_lock);
     }
   if (!ok && self->failure == NULL)
     self->failure = g_steal_pointer (&error);
@@ -242,19 +244,11 @@ take_ping (const guint8 *data, gsize size, gpointer user_data)
 }
 
 static void
-destroy_input_source (RelaisPublisherInput *self)
-{
-  if (self->input_source != NULL)
-    g_source_destroy (self->input_source);
-  g_clear_pointer (&self->input_source, g_source_unref);
-}
-
-static void
 take_close (guint16 code, const char *reason, gpointer user_data)
 {
   RelaisPublisherInput *self = user_data;
 
-  destroy_input_source (self);
+  relais_source_clear (&self->input_source);
   tell_ended (self, code, reason);
 }
 
@@ -286,7 +280,7 @@ feed (RelaisPublisherInput *self, gsize in_room, const guint8 *rest, gsize rest_
                                "a chunk is larger than chunk-max-bytes (%" G_GINT64_FORMAT ")",
                                self->config->chunk_max_bytes);
         }
-      destroy_input_source (self);
+      relais_source_clear (&self->input_source);
       tell_failed (self, g_steal_pointer (&error),
                    relais_websocket_reader_get_close_code (&self->reader));
     }
@@ -324,7 +318,7 @@ read_input (gpointer user_data)
         return G_SOURCE_CONTINUE;
       if (n <= 0)
         {
-          destroy_input_source (self);
+          relais_source_clear (&self->input_source);
           tell_ended (self, 0, n == 0 ? "its connection ended without a close" : error->message);
           return G_SOURCE_REMOVE;
         }
@@ -344,13 +338,13 @@ run (gpointer data)
   RelaisPublisherInput *self = data;
 
   g_main_context_push_thread_default (self->context);
-  self->input_source = relais_connection_new_source (self->connection, G_IO_IN);
-  g_source_set_static_name (self->input_source, "relais-publisher-input");
-  g_source_set_callback (self->input_source, read_input, self, NULL);
-  g_source_attach (self->input_source, self->context);
+  self->input_source
+      = relais_source_attach (relais_connection_new_source (self->connection, G_IO_IN),
+                              self->context, "relais-publisher-input", G_PRIORITY_DEFAULT,
+                              read_input, self);
   while (!g_atomic_int_get (&self->stop) && self->input_source != NULL)
     g_main_context_iteration (self->context, TRUE);
-  destroy_input_source (self);
+  relais_source_clear (&self->input_source);
   g_main_context_pop_thread_default (self->context);
   return NULL;
 }
@@ -391,11 +385,9 @@ relais_publisher_input_new (RelaisConnection *connection,
   g_mutex_init (&self->stream_lock);
   g_mutex_init (&self->news_lock);
   self->last_heard = g_get_monotonic_time ();
-  self->news_source = g_source_new (&news_source_funcs, sizeof (GSource));
-  g_source_set_static_name (self->news_source, "relais-publisher-news");
-  g_source_set_priority (self->news_source, G_PRIORITY_HIGH);
-  g_source_set_callback (self->news_source, tell_news, self, NULL);
-  g_source_attach (self->news_source, NULL);
+  self->news_source
+      = relais_source_attach (g_source_new (&news_source_funcs, sizeof (GSource)), NULL,
+                              "relais-publisher-news", G_PRIORITY_HIGH, tell_news, self);
   self->thread = g_thread_new ("publisher", run, self);
   return self;
 }
@@ -413,8 +405,7 @@ relais_publisher_input_free (RelaisPublisherInput *self)
   g_atomic_int_set (&self->stop, TRUE);
   g_main_context_wakeup (self->context);
   g_thread_join (self->thread);
-  g_source_destroy (self->news_source);
-  g_source_unref (self->news_source);
+  relais_source_clear (&self->news_source);
   g_main_context_unref (self->context);
   relais_websocket_reader_clear (&self->reader);
   relais_ebml_scanner_free (self->scanner);

@@ -8,9 +8,9 @@
  * Input that cannot be read, a header that does not complete, a message over the limit, silence: an
  * error message, a close code, one line in the log. Nobody else notices.
  *
- * What it is sent (ready, a stats message a second, pongs, errors) is small; a publisher that does
- * not read it loses stats messages at MAX_OUTPUT_BYTES, and is closed when it takes nothing for
- * `publisher-silent-ms`.
+ * What it is sent (ready, a stats message a second, pings and pongs, errors) is small; a publisher
+ * that does not read it loses stats messages at MAX_OUTPUT_BYTES, and is closed when it takes
+ * nothing for `publisher-silent-ms`.
  *
  * The owner frees it from gone_func, which is called once from the main context. */
 
@@ -21,6 +21,7 @@
 #include "base/relais-error.h"
 #include "base/relais-log.h"
 #include "base/relais-message.h"
+#include "base/relais-source.h"
 #include "base/relais-websocket-frame.h"
 #include "ingest/relais-publisher-input.h"
 
@@ -57,24 +58,6 @@ struct _RelaisPublisher
 static gboolean write_more (gpointer user_data);
 static void leave_stream (RelaisPublisher *self, const char *reason);
 
-static void
-destroy_source (GSource **source)
-{
-  if (*source != NULL)
-    g_source_destroy (*source);
-  g_clear_pointer (source, g_source_unref);
-}
-
-static GSource *
-attach_source (GSource *source, const char *name, int priority, GSourceFunc func, gpointer data)
-{
-  g_source_set_static_name (source, name);
-  g_source_set_priority (source, priority);
-  g_source_set_callback (source, func, data, NULL);
-  g_source_attach (source, NULL);
-  return source;
-}
-
 static gboolean
 call_gone (gpointer data)
 {
@@ -88,11 +71,11 @@ call_gone (gpointer data)
 static void
 be_gone (RelaisPublisher *self, const char *reason)
 {
-  destroy_source (&self->output_source);
-  destroy_source (&self->tick_source);
+  relais_source_clear (&self->output_source);
+  relais_source_clear (&self->tick_source);
   if (self->gone_source == NULL)
-    self->gone_source = attach_source (g_idle_source_new (), "relais-publisher-gone",
-                                       G_PRIORITY_DEFAULT, call_gone, self);
+    self->gone_source = relais_source_attach (g_idle_source_new (), NULL, "relais-publisher-gone",
+                                              G_PRIORITY_DEFAULT, call_gone, self);
   leave_stream (self, reason);
 }
 
@@ -109,8 +92,9 @@ write_out (RelaisPublisher *self)
         {
           if (self->output_source == NULL)
             self->output_source
-                = attach_source (relais_connection_new_source (&self->connection, G_IO_OUT),
-                                 "relais-publisher-output", OUTPUT_PRIORITY, write_more, self);
+                = relais_source_attach (relais_connection_new_source (&self->connection, G_IO_OUT),
+                                        NULL, "relais-publisher-output", OUTPUT_PRIORITY,
+                                        write_more, self);
           return;
         }
       if (n < 0)
@@ -121,7 +105,7 @@ write_out (RelaisPublisher *self)
       self->last_written = g_get_monotonic_time ();
       g_byte_array_remove_range (self->out, 0, (guint) n);
     }
-  destroy_source (&self->output_source);
+  relais_source_clear (&self->output_source);
 }
 
 static gboolean
@@ -405,8 +389,9 @@ relais_publisher_new (RelaisStreamTable *streams,
   relais_connection_init (&self->connection, io, fd);
   self->out = g_byte_array_new ();
   self->last_written = self->last_stats = g_get_monotonic_time ();
-  self->tick_source = attach_source (g_timeout_source_new ((guint) get_tick_ms (config)),
-                                     "relais-publisher-tick", G_PRIORITY_DEFAULT, tick, self);
+  self->tick_source
+      = relais_source_attach (g_timeout_source_new ((guint) get_tick_ms (config)), NULL,
+                              "relais-publisher-tick", G_PRIORITY_DEFAULT, tick, self);
 
   stream = relais_stream_table_ensure (streams, stream_id, &error);
   if (stream == NULL || !relais_stream_attach_publisher (stream, &publisher_handlers, self, &error))
@@ -429,9 +414,9 @@ relais_publisher_free (RelaisPublisher *self)
 {
   leave_stream (self, "the server stops");
   relais_publisher_input_free (self->input);
-  destroy_source (&self->output_source);
-  destroy_source (&self->tick_source);
-  destroy_source (&self->gone_source);
+  relais_source_clear (&self->output_source);
+  relais_source_clear (&self->tick_source);
+  relais_source_clear (&self->gone_source);
   relais_connection_clear (&self->connection);
   g_byte_array_unref (self->out);
   g_free (self->stream_id);

@@ -18,6 +18,7 @@
 
 #include "base/relais-error.h"
 #include "base/relais-log.h"
+#include "base/relais-source.h"
 #include "stream/relais-track-info.h"
 
 #define BITRATE_WINDOW_US (2 * G_USEC_PER_SEC)
@@ -150,20 +151,12 @@ tell_if_idle (RelaisStream *self)
     self->idle_func (self, self->idle_data);
 }
 
-static void
-clear_grace (RelaisStream *self)
-{
-  if (self->grace_source != NULL)
-    g_source_destroy (self->grace_source);
-  g_clear_pointer (&self->grace_source, g_source_unref);
-}
-
 static gboolean
 end_grace (gpointer data)
 {
   RelaisStream *self = data;
 
-  clear_grace (self);
+  relais_source_clear (&self->grace_source);
   relais_log_info (self->id, "ended: no publisher came back within %" G_GINT64_FORMAT " ms",
                    self->config->republish_grace_ms);
   relais_media_ring_clear (self->ring);
@@ -183,11 +176,10 @@ begin_grace (RelaisStream *self)
       tell_if_idle (self);
       return;
     }
-  clear_grace (self);
-  self->grace_source = g_timeout_source_new ((guint) self->config->republish_grace_ms);
-  g_source_set_static_name (self->grace_source, "relais-stream-grace");
-  g_source_set_callback (self->grace_source, end_grace, self, NULL);
-  g_source_attach (self->grace_source, NULL);
+  relais_source_clear (&self->grace_source);
+  self->grace_source
+      = relais_source_attach (g_timeout_source_new ((guint) self->config->republish_grace_ms), NULL,
+                              "relais-stream-grace", G_PRIORITY_DEFAULT, end_grace, self);
 }
 
 static const RelaisPipelineHandlers recordings_handlers = {
@@ -220,7 +212,7 @@ relais_stream_new (const char *id, const RelaisConfig *config)
 void
 relais_stream_free (RelaisStream *self)
 {
-  clear_grace (self);
+  relais_source_clear (&self->grace_source);
   relais_recordings_free (self->recordings);
   relais_media_ring_free (self->ring);
   g_clear_pointer (&self->epoch, relais_epoch_unref);
@@ -326,7 +318,7 @@ relais_stream_attach_publisher (RelaisStream *self,
       g_return_val_if_fail (self->publisher == NULL, FALSE);
     }
 
-  clear_grace (self);
+  relais_source_clear (&self->grace_source);
   self->publisher = publisher;
   self->publisher_handlers = *handlers;
   self->publisher_since = g_get_real_time ();
