@@ -121,15 +121,6 @@ record (RelaisTestMux *before, guint sound_begin, guint sound_end, guint unit_ms
   return mux;
 }
 
-static guint64
-get_end_time (RelaisTestMux *mux)
-{
-  guint64 end;
-
-  g_object_get (mux->mux, "end-time", &end, NULL);
-  return end;
-}
-
 static void
 test_recording (gconstpointer data)
 {
@@ -178,7 +169,7 @@ test_even_recording (void)
 
   g_assert_cmpuint (relais_test_mux_get_stat (first, "audio_0", "fillers"), ==, 0);
   g_assert_cmpuint (relais_test_mux_get_stat (second, "audio_0", "fillers"), ==, 0);
-  g_assert_cmpuint (get_end_time (first), ==, 400 * GST_MSECOND);
+  g_assert_cmpuint (relais_test_mux_get_end_time (first), ==, 400 * GST_MSECOND);
 }
 
 /* Another header within a recording: the codec changes, @quiet_ms after the last sound. */

@@ -55,15 +55,6 @@ assert_times (RelaisTestMux *mux, const char *codec_id, const gint64 *expected, 
   g_assert_cmpuint (times->len, ==, n);
 }
 
-static guint64
-get_end_time (RelaisTestMux *mux)
-{
-  guint64 end;
-
-  g_object_get (mux->mux, "end-time", &end, NULL);
-  return end;
-}
-
 /* Units */
 
 static GstPadProbeReturn
@@ -237,7 +228,7 @@ test_offset_and_end (void)
       guint64 start = starts_ms[i % G_N_ELEMENTS (starts_ms)];
       g_autoptr (RelaisTestMux) mux = new_mux (FALSE, 0, offset);
 
-      g_assert_cmpuint (get_end_time (mux), ==, offset * GST_MSECOND);
+      g_assert_cmpuint (relais_test_mux_get_end_time (mux), ==, offset * GST_MSECOND);
       for (guint k = 0; k < 10; k++)
         push_video (mux, start + 40 * k, k);
       push_audio (mux, start + 360, 0);
@@ -246,7 +237,7 @@ test_offset_and_end (void)
       g_assert_cmpint (block_time (mux, 10), ==, (gint64) offset + 360);
       relais_test_media_assert_in_order (mux->media);
       /* a frame of 40 ms follows the last one */
-      g_assert_cmpuint (get_end_time (mux), ==, (offset + 400) * GST_MSECOND);
+      g_assert_cmpuint (relais_test_mux_get_end_time (mux), ==, (offset + 400) * GST_MSECOND);
     }
 }
 

@@ -154,6 +154,21 @@ relais_test_mux_pull_all (RelaisTestMux *self)
 }
 
 /**
+ * relais_test_mux_get_end_time:
+ * @self: a mux
+ *
+ * Returns: where another one may go on, in ns
+ */
+guint64
+relais_test_mux_get_end_time (RelaisTestMux *self)
+{
+  guint64 end;
+
+  g_object_get (self->mux, "end-time", &end, NULL);
+  return end;
+}
+
+/**
  * relais_test_mux_get_stat:
  * @self: a mux
  * @pad: name of a pad

@@ -38,6 +38,7 @@ relais_test_mux_push (GstHarness *pad, guint64 time_us, GBytes *frame, gboolean 
 gboolean relais_test_mux_end_unit (GstHarness *pad);
 GstBuffer *relais_test_mux_pull (RelaisTestMux *self);
 guint relais_test_mux_pull_all (RelaisTestMux *self);
+guint64 relais_test_mux_get_end_time (RelaisTestMux *self);
 guint64 relais_test_mux_get_stat (RelaisTestMux *self, const char *pad, const char *name);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaisTestMux, relais_test_mux_free)
