@@ -11,7 +11,8 @@
  * - Caps carry `streamheader`, and the header leaves first as buffers with the HEADER flag. A new
  * header in the middle, with new caps, begins a new epoch: a track has left or come back, or
  * changed its codec.
- * - Time never goes back: relais-timeline.c. A quiet track gets fillers: relais-repeat-frame.c.
+ * - Time never goes back: relais-timeline.c. Packets of sound do not overlap, however their stamps
+ * jitter: relais-sound-clock.c. A quiet track gets fillers: relais-repeat-frame.c.
  *
  * This file is the element: its pads, events, queries, properties.
  *
@@ -141,6 +142,7 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     }
   buffer = gst_buffer_make_writable (buffer);
   GST_BUFFER_PTS (buffer) = time;
+  relais_mux_track_smooth (track, buffer);
 
   if (!relais_block_writer_hold (self->writer, track, buffer))
     {

@@ -31,6 +31,7 @@ relais_mux_track_new (GstPad *pad, gboolean is_video)
 
   self->pad = pad;
   self->is_video = is_video;
+  relais_sound_clock_init (&self->sound);
   gst_segment_init (&self->segment, GST_FORMAT_TIME);
   return self;
 }
@@ -115,6 +116,7 @@ relais_mux_track_reset (RelaisMuxTrack *self)
 {
   self->time
       = (RelaisTrackTime){ .reorders = self->time.reorders, .codec_delay = self->time.codec_delay };
+  relais_sound_clock_init (&self->sound);
   relais_append_gap_init (&self->gap);
   self->started = self->filling = self->eos = FALSE;
   self->wants_to_leave = self->has_left = FALSE;
@@ -150,6 +152,26 @@ read_opus_duration (const guint8 *data, gsize size)
                           : celt_frames[config & 3];
   n_frames = (data[0] & 3) == 0 ? 1 : (data[0] & 3) < 3 ? 2 : size > 1 ? data[1] & 0x3f : 0;
   return gst_util_uint64_scale (samples * n_frames, GST_SECOND, 48000);
+}
+
+/**
+ * relais_mux_track_smooth:
+ * @self: a track with caps
+ * @buffer: (inout): a writable frame of it, whose PTS is its running time
+ *
+ * Gives a packet of Opus the time at which the one before it ends, if its own is near that.
+ */
+void
+relais_mux_track_smooth (RelaisMuxTrack *self, GstBuffer *buffer)
+{
+  guint8 head[2];
+  gsize size;
+
+  if (self->codec != RELAIS_CODEC_OPUS)
+    return;
+  size = gst_buffer_extract (buffer, 0, head, sizeof head);
+  GST_BUFFER_PTS (buffer) = relais_sound_clock_smooth (&self->sound, GST_BUFFER_PTS (buffer),
+                                                       read_opus_duration (head, size));
 }
 
 /**

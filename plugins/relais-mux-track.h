@@ -5,6 +5,7 @@
 
 #include "relais-append-gap.h"
 #include "relais-repeat-frame.h"
+#include "relais-sound-clock.h"
 #include "relais-sync-point.h"
 #include "relais-timeline.h"
 
@@ -24,6 +25,7 @@ typedef struct
   GstSegment segment; /* as upstream sent it; the muxer sees a plain one */
 
   RelaisTrackTime time;
+  RelaisSoundClock sound; /* Opus only */
   RelaisAppendGap gap;
   RelaisRepeatFrame *repeat; /* owned; NULL for a codec that has no filler */
   guint64 duration;          /* of the last audio packet in ns; 0 = not known */
@@ -48,6 +50,7 @@ void relais_mux_track_free (RelaisMuxTrack *self);
 void relais_mux_track_set_caps (RelaisMuxTrack *self, const GstCaps *caps);
 void relais_mux_track_reset (RelaisMuxTrack *self);
 gboolean relais_mux_track_is_webm (const RelaisMuxTrack *self);
+void relais_mux_track_smooth (RelaisMuxTrack *self, GstBuffer *buffer);
 gboolean relais_mux_track_inspect (RelaisMuxTrack *self, GstBuffer *buffer);
 GstBuffer *relais_mux_track_make_filler (RelaisMuxTrack *self);
 GstStructure *relais_mux_track_get_stats (const RelaisMuxTrack *self);

@@ -106,8 +106,8 @@ export async function glass(context) {
     rows,
     notes: [
       'What is not between the playhead and the end of the buffer is the encoder, the recorder’s time slice and the way. With sound the',
-      'player stays further back: MediaRecorder’s pieces come up to a time slice and a frame apart, and Chromium’s sound runs dry well before',
-      'the end of the buffer, earlier still while it is stretched to catch up (docs/ARCHITECTURE.md, “What browsers demand of it”).',
+      'player stays further back: MediaRecorder’s pieces come up to a time slice and a frame apart, and Chromium’s sound runs dry before the',
+      'end of the buffer (docs/ARCHITECTURE.md, “What browsers demand of it”).',
     ],
   };
 }

@@ -18,12 +18,7 @@ const GAIN = 0.4;
 /** The rate changes only when the error is above the first and until it is below the second, in seconds. */
 const ENGAGE = 0.04;
 const RELEASE = 0.006;
-/**
- * At any other rate than 1 Chromium stretches sound, looks further ahead for that, and runs dry with up to 0.17 s left; at rate 1 it
- * goes on with 0.12 s. So nothing is played faster for the last bit of the way to the target.
- */
-const STRETCH_NEEDS = 0.05;
-/** Without sound catching up ends a little beyond the target, not a little before it. */
+/** Catching up ends a little beyond the target, not a little before it. */
 const BEYOND = 2 * RELEASE;
 /** A `waiting` event comes this long after its cause. */
 const EVENT_DELAY = 0.1;
@@ -321,9 +316,7 @@ export class LiveEdge {
       this.#jump('far behind');
       return;
     }
-    const error = this.#latency - target;
-    if (!this.#model.hasSound) this.#adjust(error + BEYOND);
-    else this.#adjust(error > 0 ? Math.max(0, error - STRETCH_NEEDS) : error);
+    this.#adjust(this.#latency - target + BEYOND);
   }
 
   /**

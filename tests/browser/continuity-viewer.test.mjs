@@ -174,3 +174,23 @@ survives('the tab is hidden behind another and shown again', async (page, proxy,
   await page.atTarget();
   return `${hidden ? 'really hidden' : 'hidden as far as the page knows'}, then ${behind.toFixed(2)} s behind`;
 }, { check: ({ states }) => assert.ok(!states.includes('paused'), `the person did not pause: ${states}`) });
+
+test('a recorder whose stamps of the sound jitter: it is heard whole', { limit: 120_000 }, async (t) => {
+  // As Chromium's do on some runs. Where packets overlap Chromium's player cuts, and falls back by as much: here by a seventh.
+  const jitter = [0, -8, 1];
+  const uneven = (await generate({ seconds: 60 })).withSoundMoved((index) => jitter[index % 3]).inTime();
+  const source = await feed(await server(), 'jitter', uneven);
+  t.after(() => source.cut());
+  await Promise.all(BROWSERS.map(async (name) => {
+    const page = await witness(await browsers[name](), await server(), 'jitter', name);
+    await page.survives('start');
+    await page.page.wait(() => {
+      const { latency, targetLatency, video } = document.querySelector('relais-player');
+      const even = video.playbackRate === 1 && Math.abs(latency - targetLatency) < 0.1;
+      window.evenSince = even ? window.evenSince ?? performance.now() : undefined;
+      return performance.now() - window.evenSince > 3000;
+    }, 'three seconds at the target without playing faster');
+    t.diagnostic((await page.survives('jitter')).line);
+    await page.close();
+  }));
+});

@@ -55,6 +55,38 @@ assert_times (RelaisTestMux *mux, const char *codec_id, const gint64 *expected, 
   g_assert_cmpuint (times->len, ==, n);
 }
 
+/* Sound */
+
+/* Pictures every 33 ms and the sound of a recorder whose stamps jitter, in units of 100 ms. */
+static void
+test_sound_is_even (void)
+{
+  static const guint64 distances[] = { 52, 69, 59 };
+  g_autoptr (RelaisTestMux) mux = new_mux (TRUE, 150, 0);
+  g_autoptr (GArray) times = NULL;
+  guint64 audio_ms = 8, video_ms = 0;
+  guint n_audio = 0, n_video = 0, n_uneven = 0;
+
+  for (guint64 end_ms = 100; end_ms <= 6000; end_ms += 100)
+    {
+      for (; video_ms < end_ms; video_ms += 33)
+        push_video (mux, video_ms, n_video++ % SECOND_KEY);
+      for (; audio_ms < end_ms; audio_ms += distances[n_audio++ % G_N_ELEMENTS (distances)])
+        push_audio (mux, audio_ms, n_audio % opus->len);
+      g_assert_true (relais_test_mux_end_unit (mux->video));
+    }
+  relais_test_mux_pull_all (mux);
+  relais_test_media_assert_in_order (mux->media);
+  times = relais_test_media_list_times (mux->media, "A_OPUS");
+  g_assert_cmpuint (times->len, ==, n_audio);
+  for (guint i = 1; i < times->len; i++)
+    n_uneven += g_array_index (times, gint64, i) != g_array_index (times, gint64, i - 1) + 60;
+  /* The line begins where the latest stamps are, and not with an early one. */
+  g_assert_cmpuint (n_uneven, <=, 1);
+  g_assert_cmpuint (relais_test_mux_get_stat (mux, "audio_0", "fillers"), ==, 0);
+  g_assert_cmpuint (relais_test_mux_get_stat (mux, "audio_0", "lifted"), ==, 0);
+}
+
 /* Units */
 
 static GstPadProbeReturn
@@ -298,6 +330,7 @@ main (int argc, char **argv)
   vp8 = relais_test_capture_read (CAPTURE, "V_VP8");
   opus = relais_test_capture_read (CAPTURE, "A_OPUS");
 
+  g_test_add_func ("/live-matroska-mux-time/sound-is-even", test_sound_is_even);
   g_test_add_func ("/live-matroska-mux-time/unit-is-sorted", test_unit_is_sorted);
   g_test_add_func ("/live-matroska-mux-time/track-keeps-order", test_track_keeps_order);
   g_test_add_func ("/live-matroska-mux-time/eos-flushes-unit", test_eos_flushes_unit);

@@ -39,6 +39,18 @@ export class Capture {
     return new Capture(this.name, this.data, sizes);
   }
 
+  /** The same recording with other times of its sound: `offset(index)` gives the ms by which each packet is later. */
+  withSoundMoved(offset) {
+    const data = Buffer.from(this.data);
+    const { blocks, tracks } = readSingle(data);
+    const { number } = tracks.find(({ type }) => type === 'audio');
+    let index = 0;
+    // A block's time stands before its flags and its frame, which is a view into `data`.
+    for (const { time, clusterTime, data: frame } of blocks.filter(({ track }) => track === number))
+      data.writeInt16BE(Math.max(0, time - clusterTime + offset(index++)), frame.byteOffset - data.byteOffset - 3);
+    return new Capture(`${this.name}-moved`, data, [{ at: 0, bytes: data.length }]);
+  }
+
   /** The same bytes in chunks that each hold `interval` milliseconds of media, as a recorder hands them out. */
   inTime(interval = 100) {
     const sizes = [];
