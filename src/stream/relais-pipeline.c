@@ -2,7 +2,7 @@
 
 /* One recording's way through GStreamer:
  *
- *   a pad of our own ! matroskademux ! [h264parse !] livematroskamux ! tee ! a pad of our own
+ *   a pad of our own ! matroskademux ! [h264parse !] livematroskamux ! a pad of our own
  *
  * Nothing in it has a thread or a queue: relais_pipeline_push() puts a chunk in, and its blocks
  * come out within the same call chain. What came out of one chunk is one unit; a sync point opens a
@@ -33,11 +33,10 @@ struct _RelaisPipeline
   gpointer user_data;
 
   GstElement *pipeline; /* owned */
-  GstElement *mux;      /* owned by the pipeline, as the one below */
-  GstElement *tee;
-  GstPad *src_pad;    /* owned: where chunks go in */
-  GstPad *sink_pad;   /* owned: where blocks come out */
-  GstEvent *unit_end; /* owned: sent again and again */
+  GstElement *mux;      /* owned by the pipeline */
+  GstPad *src_pad;      /* owned: where chunks go in */
+  GstPad *sink_pad;     /* owned: where blocks come out */
+  GstEvent *unit_end;   /* owned: sent again and again */
 
   RelaisEpoch *epoch; /* owned; NULL until the header is complete */
   RelaisUnitBuilder unit_builder;
@@ -236,14 +235,14 @@ static GstStaticPadTemplate sink_template
 static gboolean
 link_sink_pad (RelaisPipeline *self)
 {
-  g_autoptr (GstPad) tee_pad = gst_element_request_pad_simple (self->tee, "src_%u");
+  g_autoptr (GstPad) mux_pad = gst_element_get_static_pad (self->mux, "src");
 
   self->sink_pad = gst_object_ref_sink (gst_pad_new_from_static_template (&sink_template, "ring"));
   gst_pad_set_element_private (self->sink_pad, self);
   gst_pad_set_chain_function (self->sink_pad, take_block);
   gst_pad_set_event_function (self->sink_pad, take_event);
   gst_pad_set_active (self->sink_pad, TRUE);
-  return gst_pad_link (tee_pad, self->sink_pad) == GST_PAD_LINK_OK;
+  return gst_pad_link (mux_pad, self->sink_pad) == GST_PAD_LINK_OK;
 }
 
 /* What a source element would have done. */
@@ -275,8 +274,7 @@ build (RelaisPipeline *self,
   gst_bus_set_sync_handler (bus, take_message, self, NULL);
 
   if ((demux = add_element (self, "matroskademux", error)) == NULL
-      || (self->mux = add_element (self, "livematroskamux", error)) == NULL
-      || (self->tee = add_element (self, "tee", error)) == NULL)
+      || (self->mux = add_element (self, "livematroskamux", error)) == NULL)
     return FALSE;
   self->track_linker = (RelaisTrackLinker){
     .stream_id = self->stream_id,
@@ -292,7 +290,7 @@ build (RelaisPipeline *self,
                 "leave-time", (guint64) config->quiet_track_drop_ms * GST_MSECOND, NULL);
   g_signal_connect (demux, "pad-added", G_CALLBACK (take_pad), self);
 
-  if (!gst_element_link (self->mux, self->tee) || !link_sink_pad (self)
+  if (!link_sink_pad (self)
       || gst_element_set_state (self->pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE
       || !link_src_pad (self, demux))
     {
