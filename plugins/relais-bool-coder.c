@@ -8,6 +8,26 @@
 
 #define EVEN 128 /* the probability of a bit of a literal, section 7.3 */
 
+/* Where the split is compared: a range is of 8 bits. */
+#define TOP 56
+
+static void
+fill (RelaisBoolDecoder *self)
+{
+  while (self->n_bits <= TOP)
+    {
+      guint64 byte = 0;
+
+      if (self->size > 0)
+        {
+          byte = *self->data++;
+          self->size--;
+        }
+      self->value |= byte << (TOP - self->n_bits);
+      self->n_bits += 8;
+    }
+}
+
 /**
  * relais_bool_decoder_init:
  * @self: a decoder
@@ -19,20 +39,7 @@
 void
 relais_bool_decoder_init (RelaisBoolDecoder *self, const guint8 *data, gsize size)
 {
-  self->data = data;
-  self->size = size;
-  self->value = 0;
-  self->range = 255;
-  self->shift = 0;
-  for (guint i = 0; i < 2; i++)
-    {
-      self->value <<= 8;
-      if (self->size > 0)
-        {
-          self->value |= *self->data++;
-          self->size--;
-        }
-    }
+  *self = (RelaisBoolDecoder){ .data = data, .size = size, .range = 255 };
 }
 
 /**
@@ -40,8 +47,8 @@ relais_bool_decoder_init (RelaisBoolDecoder *self, const guint8 *data, gsize siz
  * @self: a decoder
  * @probability: of %FALSE, 1 to 255
  *
- * B(p) of RFC 6386 section 8: `value` holds two bytes, the upper one is compared with the split of
- * the range.
+ * B(p) of RFC 6386 section 8: the upper byte of what is left is compared with the split of the
+ * range.
  *
  * Returns: the next value
  */
@@ -49,31 +56,26 @@ gboolean
 relais_bool_decoder_read (RelaisBoolDecoder *self, guint8 probability)
 {
   guint32 split = 1 + (((self->range - 1) * probability) >> 8);
-  gboolean result = self->value >= split << 8;
+  gboolean result;
+  guint shift;
 
+  if (self->n_bits < 8)
+    fill (self);
+  result = self->value >= (guint64) split << TOP;
   if (result)
     {
       self->range -= split;
-      self->value -= split << 8;
+      self->value -= (guint64) split << TOP;
     }
   else
     {
       self->range = split;
     }
-  while (self->range < 128)
-    {
-      self->value <<= 1;
-      self->range <<= 1;
-      if (++self->shift == 8)
-        {
-          self->shift = 0;
-          if (self->size > 0)
-            {
-              self->value |= *self->data++;
-              self->size--;
-            }
-        }
-    }
+  /* The range is brought back to 128 or more; it is never 0. */
+  shift = 8 - g_bit_storage (self->range);
+  self->range <<= shift;
+  self->value <<= shift;
+  self->n_bits -= shift;
   return result;
 }
 

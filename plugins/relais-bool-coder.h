@@ -14,9 +14,9 @@ typedef struct
 {
   const guint8 *data;
   gsize size;
-  guint32 value;
+  guint64 value; /* bits not consumed yet, from the top */
+  guint n_bits;  /* of them */
   guint32 range;
-  guint shift;
 } RelaisBoolDecoder;
 
 /**

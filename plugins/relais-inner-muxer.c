@@ -240,13 +240,15 @@ relais_inner_muxer_take_output (RelaisInnerMuxer *self, GstBuffer *buffer)
   g_ptr_array_add (self->output, buffer);
 }
 
-static gboolean
-buffer_begins_with (GstBuffer *buffer, guint32 id)
+/* Returns: the ID of four bytes that @buffer begins with; 0 where it is shorter */
+static guint32
+read_id (GstBuffer *buffer)
 {
   guint8 bytes[4];
 
-  return gst_buffer_extract (buffer, 0, bytes, sizeof bytes) == sizeof bytes
-         && GST_READ_UINT32_BE (bytes) == id;
+  if (gst_buffer_extract (buffer, 0, bytes, sizeof bytes) != sizeof bytes)
+    return 0;
+  return GST_READ_UINT32_BE (bytes);
 }
 
 static void
@@ -276,10 +278,11 @@ push_output (RelaisInnerMuxer *self, GPtrArray *tracks, guint64 time, gboolean t
     {
       /* Taken, not referenced: it is joined with the others without a copy of its own. */
       g_autoptr (GstBuffer) buffer = g_steal_pointer (&g_ptr_array_index (self->output, i));
+      guint32 id = block == NULL ? read_id (buffer) : 0;
 
       if (i == 0)
-        in_header = buffer_begins_with (buffer, EBML_ID);
-      if (in_header && !buffer_begins_with (buffer, CLUSTER_ID))
+        in_header = id == EBML_ID;
+      if (in_header && id != CLUSTER_ID)
         {
           buffer = gst_buffer_make_writable (buffer);
           GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_HEADER);
@@ -289,7 +292,7 @@ push_output (RelaisInnerMuxer *self, GPtrArray *tracks, guint64 time, gboolean t
       in_header = FALSE;
       if (block == NULL)
         {
-          opens_cluster = buffer_begins_with (buffer, CLUSTER_ID);
+          opens_cluster = id == CLUSTER_ID;
           block = gst_buffer_make_writable (g_steal_pointer (&buffer));
           GST_BUFFER_FLAG_UNSET (block, GST_BUFFER_FLAG_DELTA_UNIT | GST_BUFFER_FLAG_HEADER);
           GST_BUFFER_DTS (block) = GST_BUFFER_DURATION (block) = GST_CLOCK_TIME_NONE;
