@@ -59,13 +59,12 @@ watch (RelaisSoundClock *self, guint64 early, guint64 duration)
 guint64
 relais_sound_clock_smooth (RelaisSoundClock *self, guint64 time, guint64 duration)
 {
-  guint64 early = self->started && self->next > time ? self->next - time : 0;
+  guint64 early = self->n_packets > 0 && self->next > time ? self->next - time : 0;
 
   if (duration == 0 || early > MAX_EARLY)
-    {
-      relais_sound_clock_init (self);
-      early = 0;
-    }
+    relais_sound_clock_init (self);
+  if (self->n_packets < 2)
+    early = 0;
   watch (self, early, duration);
   if (early > 0)
     {
@@ -76,7 +75,8 @@ relais_sound_clock_smooth (RelaisSoundClock *self, guint64 time, guint64 duratio
     }
   else
     self->give_back = 0;
-  self->started = duration > 0;
+  if (duration > 0 && self->n_packets < 2)
+    self->n_packets++;
   self->next = time + duration;
   return time;
 }

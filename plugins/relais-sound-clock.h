@@ -12,7 +12,7 @@ typedef struct
   guint64 least;     /* by how much packets were early at least, since `heard` began */
   guint64 heard;     /* sound of that time */
   guint64 give_back; /* by how much the packets to come are still moved back */
-  gboolean started;
+  guint n_packets;   /* since it began; two are told from none and one */
 } RelaisSoundClock;
 
 void relais_sound_clock_init (RelaisSoundClock *self);

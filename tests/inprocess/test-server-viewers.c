@@ -153,6 +153,9 @@ test_different_moments (void)
         if (relais_test_media_get_block (witness->media, k)->opens_cluster)
           newest_key[i] = k;
       g_ptr_array_add (viewers, relais_test_client_new_viewer (server, "demo", FALSE));
+      /* Else all may be over before it has joined. */
+      if (n_sent > 2)
+        relais_test_client_read_until (g_ptr_array_index (viewers, i), "init");
     }
   relais_test_client_send_chunks (publisher, chunks, n_sent, chunks->len);
   relais_test_client_end_publishing (publisher);

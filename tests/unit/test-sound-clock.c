@@ -39,6 +39,7 @@ test_jitter (void)
   guint n_holes = 0;
 
   smooth (&line, time);
+  smooth (&line, time += PACKET);
   for (guint i = 0; i < 10000; i++)
     {
       guint64 ended = line.ended, out;
@@ -52,6 +53,18 @@ test_jitter (void)
     }
   /* Until the line is where the latest ones are. */
   g_assert_cmpuint (n_holes, <=, 1);
+}
+
+/* As ffmpeg's, whose first packet begins before zero. */
+static void
+test_first_packet (void)
+{
+  Line line = line_new ();
+
+  smooth (&line, 0);
+  g_assert_cmpuint (smooth (&line, 54 * MS), ==, 54 * MS);
+  g_assert_cmpuint (smooth (&line, 114 * MS), ==, 114 * MS);
+  g_assert_cmpuint (smooth (&line, 170 * MS), ==, 174 * MS);
 }
 
 static void
@@ -71,6 +84,7 @@ test_other_time_base (void)
 {
   Line line = line_new ();
 
+  smooth (&line, 940 * MS);
   smooth (&line, 1000 * MS);
   g_assert_cmpuint (smooth (&line, 999 * MS), ==, 999 * MS);
   g_assert_cmpuint (smooth (&line, 5 * MS), ==, 5 * MS);
@@ -84,9 +98,11 @@ test_unknown_duration (void)
   Line line = line_new ();
 
   smooth (&line, 0);
-  g_assert_cmpuint (relais_sound_clock_smooth (&line.clock, 55 * MS, 0), ==, 55 * MS);
-  g_assert_cmpuint (smooth (&line, 56 * MS), ==, 56 * MS);
-  g_assert_cmpuint (smooth (&line, 110 * MS), ==, 116 * MS);
+  smooth (&line, 60 * MS);
+  g_assert_cmpuint (relais_sound_clock_smooth (&line.clock, 115 * MS, 0), ==, 115 * MS);
+  g_assert_cmpuint (smooth (&line, 116 * MS), ==, 116 * MS);
+  g_assert_cmpuint (smooth (&line, 176 * MS), ==, 176 * MS);
+  g_assert_cmpuint (smooth (&line, 230 * MS), ==, 236 * MS);
 }
 
 /* The recorder's clock runs @ppm slower than its sound, or faster: over hours the line stays near,
@@ -126,6 +142,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/sound-clock/jitter", test_jitter);
+  g_test_add_func ("/sound-clock/first-packet", test_first_packet);
   g_test_add_func ("/sound-clock/hole", test_hole);
   g_test_add_func ("/sound-clock/other-time-base", test_other_time_base);
   g_test_add_func ("/sound-clock/unknown-duration", test_unknown_duration);
