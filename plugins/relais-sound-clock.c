@@ -11,8 +11,9 @@
  * So each packet begins where the one before it ends, as long as its own time is not too far from
  * that. The even line runs along the latest times: a packet whose time is later than it moves the
  * line at once (a hole stays a hole), one that is earlier waits for it. Where all packets of a
- * while are early, the recorder's clock is slower than its sound, and the line goes back by no more
- * than players do not mind. */
+ * while are early, the recorder's clock is slower than its sound, and the line goes back, a packet
+ * at a time, by so little that players do not mind. It begins with the second packet: the first
+ * one's time may have been cut at zero, as ffmpeg's is. */
 
 #include "config.h"
 
