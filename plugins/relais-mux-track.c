@@ -159,7 +159,8 @@ read_opus_duration (const guint8 *data, gsize size)
  * @self: a track with caps
  * @buffer: (inout): a writable frame of it, whose PTS is its running time
  *
- * Gives a packet of Opus the time at which the one before it ends, if its own is near that.
+ * Gives a packet of Opus its duration, and the time at which the one before it ends, if its own is
+ * near that. To be called once for each frame, in the order of arrival.
  */
 void
 relais_mux_track_smooth (RelaisMuxTrack *self, GstBuffer *buffer)
@@ -170,14 +171,15 @@ relais_mux_track_smooth (RelaisMuxTrack *self, GstBuffer *buffer)
   if (self->codec != RELAIS_CODEC_OPUS)
     return;
   size = gst_buffer_extract (buffer, 0, head, sizeof head);
+  GST_BUFFER_DURATION (buffer) = read_opus_duration (head, size);
   GST_BUFFER_PTS (buffer) = relais_sound_clock_smooth (&self->sound, GST_BUFFER_PTS (buffer),
-                                                       read_opus_duration (head, size));
+                                                       GST_BUFFER_DURATION (buffer));
 }
 
 /**
  * relais_mux_track_inspect:
  * @self: a track with caps
- * @buffer: (inout): a writable frame of it
+ * @buffer: (inout): a writable frame of it, as relais_mux_track_smooth() left it
  *
  * Reads the frame's own bitstream, makes the buffer's DELTA_UNIT flag true to it and lets the
  * filler learn.
@@ -197,7 +199,7 @@ relais_mux_track_inspect (RelaisMuxTrack *self, GstBuffer *buffer)
   if (self->repeat != NULL && (self->started || is_sync_point))
     relais_repeat_frame_observe (self->repeat, map.data, map.size);
   if (self->codec == RELAIS_CODEC_OPUS)
-    self->duration = read_opus_duration (map.data, map.size);
+    self->duration = GST_BUFFER_DURATION (buffer);
   gst_buffer_unmap (buffer, &map);
 
   claims_sync_point = !GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT);
